@@ -1,0 +1,1 @@
+//! Attests what images hold.

@@ -1,0 +1,1 @@
+//! Rules of HyperShift: components, coverage, delivery, impact; no I/O.

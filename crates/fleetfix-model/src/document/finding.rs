@@ -1,0 +1,81 @@
+//! What checks found, and who accepted it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::name::{FindingId, PrincipalName};
+
+/// How much a finding weighs.
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum FindingLevel {
+    /// Worth knowing.
+    Info,
+    /// An approver should look at it.
+    Warning,
+    /// The plan is refused unless a waiver names it.
+    Blocking,
+}
+
+/// One thing that a check found.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Finding {
+    /// Identity, stable over runs: a waiver names it.
+    pub id: FindingId,
+    /// Its weight.
+    pub level: FindingLevel,
+    /// What, where, and what to do.
+    pub message: String,
+    /// The waiver that covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver>,
+}
+
+impl Finding {
+    /// True if it stops the plan.
+    pub fn blocks(&self) -> bool {
+        self.level == FindingLevel::Blocking && self.waiver.is_none()
+    }
+}
+
+/// A person's acceptance of one finding, by its identity.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Waiver {
+    /// The finding.
+    pub finding: FindingId,
+    /// Who accepts it.
+    pub by: PrincipalName,
+    /// Why.
+    pub reason: String,
+    /// When the waiver ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
+/// Whether a named check of the plan was made.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CheckState {
+    /// It was made; what it found stands in the findings.
+    Made,
+    /// It was not made, and the reason stands beside it.
+    NotMade,
+}
+
+/// A check of the plan.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanCheck {
+    /// Name, the first part of its findings' ids.
+    pub name: String,
+    /// Whether it was made.
+    pub state: CheckState,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

@@ -1,0 +1,264 @@
+//! References to content: in a registry, or in an OCI image layout on disk.
+//!
+//! A registry reference is spelled as everywhere (`registry.example/org/app:tag@sha256:...`) and
+//! always names its registry: a short name would let a search list decide where content comes
+//! from. A layout is spelled as skopeo and podman do, `oci:DIR[:TAG|@DIGEST]`; one directory is
+//! one repository.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::Digest;
+use crate::name::{RepositoryPath, Tag};
+
+/// Where content with one name space of tags and digests lies.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Repository {
+    /// A repository of a registry.
+    Registry {
+        /// Host and optional port.
+        registry: String,
+        /// Path of the repository in the registry.
+        path: RepositoryPath,
+    },
+    /// An OCI image layout directory (image-spec v1.1, image-layout.md).
+    Layout(PathBuf),
+}
+
+/// A repository and what is meant in it.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Reference {
+    /// Where it lies.
+    pub repository: Repository,
+    /// The tag, if one is named.
+    pub tag: Option<Tag>,
+    /// The digest, if one is named. With both, the digest decides.
+    pub digest: Option<Digest>,
+}
+
+/// A string that is not a reference.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{found}` is not a reference: {reason}")]
+pub struct NotAReference {
+    /// What stood there, at most 300 characters of it.
+    pub found: String,
+    /// Why, and what is expected.
+    pub reason: String,
+}
+
+impl Repository {
+    /// This repository with a tag.
+    pub fn tagged(&self, tag: Tag) -> Reference {
+        Reference { repository: self.clone(), tag: Some(tag), digest: None }
+    }
+
+    /// This repository with a digest.
+    pub fn at(&self, digest: Digest) -> Reference {
+        Reference { repository: self.clone(), tag: None, digest: Some(digest) }
+    }
+
+    /// The repository `path` below this one: a longer name in a registry, a subdirectory on disk.
+    #[must_use]
+    pub fn below(&self, path: &RepositoryPath) -> Self {
+        match self {
+            Self::Registry { registry, path: base } => {
+                let joined = format!("{base}/{path}");
+                // Two valid paths joined are valid, but for the limit on the length.
+                let path = joined.parse().unwrap_or_else(|_| base.clone());
+                Self::Registry { registry: registry.clone(), path }
+            }
+            Self::Layout(dir) => Self::Layout(dir.join(path.as_str())),
+        }
+    }
+
+    /// The repository that this one lies below of: its name without the last component. `None`
+    /// where there is only one component.
+    pub fn parent(&self) -> Option<Self> {
+        match self {
+            Self::Registry { registry, path } => {
+                let (parent, _) = path.as_str().rsplit_once('/')?;
+                Some(Self::Registry { registry: registry.clone(), path: parent.parse().ok()? })
+            }
+            Self::Layout(dir) => dir.parent().map(|parent| Self::Layout(parent.to_owned())),
+        }
+    }
+
+    /// The directory of a layout.
+    pub fn layout_dir(&self) -> Option<&Path> {
+        match self {
+            Self::Layout(dir) => Some(dir),
+            Self::Registry { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry { registry, path } => write!(f, "{registry}/{path}"),
+            Self::Layout(dir) => write!(f, "oci:{}", dir.display()),
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.repository, f)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Repository {
+    type Err = NotAReference;
+
+    fn from_str(s: &str) -> Result<Self, NotAReference> {
+        let reference: Reference = s.parse()?;
+        if reference.tag.is_some() || reference.digest.is_some() {
+            return Err(refuse(s, "a repository is expected, without tag and digest"));
+        }
+        Ok(reference.repository)
+    }
+}
+
+impl FromStr for Reference {
+    type Err = NotAReference;
+
+    fn from_str(s: &str) -> Result<Self, NotAReference> {
+        match s.strip_prefix("oci:") {
+            Some(rest) => layout(s, rest),
+            None => registry(s),
+        }
+    }
+}
+
+fn refuse(found: &str, reason: impl Into<String>) -> NotAReference {
+    NotAReference { found: found.chars().take(300).collect(), reason: reason.into() }
+}
+
+/// `DIR`, `DIR:TAG`, `DIR@DIGEST` or `DIR:TAG@DIGEST`.
+fn layout(whole: &str, rest: &str) -> Result<Reference, NotAReference> {
+    let (rest, digest) = match rest.rsplit_once("@sha256:") {
+        Some((before, hex)) => {
+            let digest =
+                format!("sha256:{hex}").parse().map_err(|e| refuse(whole, format!("{e}")))?;
+            (before, Some(digest))
+        }
+        None => (rest, None),
+    };
+    let (dir, tag) = match rest.rsplit_once(':') {
+        Some((dir, tag)) if !tag.contains('/') => {
+            (dir, Some(tag.parse().map_err(|e| refuse(whole, format!("{e}")))?))
+        }
+        _ => (rest, None),
+    };
+    if dir.is_empty() {
+        return Err(refuse(whole, "expected a directory after `oci:`"));
+    }
+    Ok(Reference { repository: Repository::Layout(PathBuf::from(dir)), tag, digest })
+}
+
+/// The grammar is distribution's, as oci-spec has it, less its defaults: no implied registry and
+/// no implied `latest`.
+fn registry(s: &str) -> Result<Reference, NotAReference> {
+    let names_registry = s
+        .split_once('/')
+        .is_some_and(|(host, _)| host.contains('.') || host.contains(':') || host == "localhost");
+    if !names_registry {
+        return Err(refuse(
+            s,
+            "expected `registry.example/path[:tag][@sha256:...]` with the registry named, or `oci:DIR[:TAG|@DIGEST]`",
+        ));
+    }
+    let parsed: oci_spec::distribution::Reference =
+        s.parse().map_err(|e| refuse(s, format!("{e}")))?;
+    let path = parsed.repository().parse().map_err(|e| refuse(s, format!("{e}")))?;
+    let digest = parsed
+        .digest()
+        .map(|digest| digest.parse().map_err(|e| refuse(s, format!("{e}"))))
+        .transpose()?;
+    let implied = parsed.tag() == Some("latest") && !s.contains(":latest");
+    let tag = parsed
+        .tag()
+        .filter(|_| !implied)
+        .map(|tag| tag.parse().map_err(|e| refuse(s, format!("{e}"))))
+        .transpose()?;
+    Ok(Reference {
+        repository: Repository::Registry { registry: parsed.registry().to_owned(), path },
+        tag,
+        digest,
+    })
+}
+
+crate::name::string_form!(
+    Reference,
+    "Reference",
+    "^.+$",
+    "registry/path[:tag][@digest] or oci:DIR[:TAG|@DIGEST]."
+);
+crate::name::string_form!(Repository, "Repository", "^.+$", "registry/path or oci:DIR.");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const D: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn round_trip() {
+        for s in [
+            "quay.io/org/app",
+            "quay.io/org/app:v1",
+            "quay.io/org/app:latest",
+            "localhost/app:v1",
+            "127.0.0.1:5000/a/b/c:v1",
+            &format!("quay.io/org/app@{D}"),
+            &format!("quay.io/org/app:v1@{D}"),
+            "oci:dir",
+            "oci:/a/b:v1",
+            &format!("oci:./dir@{D}"),
+            &format!("oci:dir:v1@{D}"),
+        ] {
+            let parsed: Reference = s.parse().unwrap();
+            assert_eq!(parsed.to_string(), s);
+        }
+    }
+
+    #[test]
+    fn no_default_registry_and_no_default_tag() {
+        for s in [
+            "",
+            "app",
+            "app:v1",
+            "org/app:v1",
+            "oci:",
+            "oci::v1",
+            "quay.io/",
+            "quay.io/A:v1",
+            "quay.io/app:",
+            "quay.io/app@sha256:12",
+            "oci:dir@sha256:12",
+            "quay.io/../x:v1",
+            "https://quay.io/app",
+        ] {
+            assert!(s.parse::<Reference>().is_err(), "{s:?}");
+        }
+        assert_eq!("quay.io/app".parse::<Reference>().unwrap().tag, None);
+    }
+
+    #[test]
+    fn below_and_parent_are_inverse() {
+        for s in ["quay.io/fleet", "oci:dir/fleet"] {
+            let base: Repository = s.parse().unwrap();
+            let below = base.below(&"app".parse().unwrap());
+            assert_eq!(below.to_string(), format!("{s}/app"));
+            assert_eq!(below.parent(), Some(base));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Layers, image and index editing, OCI layouts on disk; no network.

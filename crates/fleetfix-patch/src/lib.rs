@@ -1,0 +1,1 @@
+//! Patches component images, every architecture of each.

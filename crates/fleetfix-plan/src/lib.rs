@@ -1,0 +1,1 @@
+//! Resolves a fix request into a plan.

@@ -1,0 +1,1 @@
+//! Publishes a bundle to a fleet and moves its channel.

@@ -1,0 +1,1 @@
+//! OpenShift release payloads, read without oc.

@@ -1,0 +1,1 @@
+//! Signing keys: the only crate that can sign.

@@ -1,0 +1,1 @@
+//! What every task binary shares: main, arguments, results, progress, exit codes.

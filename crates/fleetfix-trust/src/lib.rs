@@ -1,0 +1,1 @@
+//! Statements, envelopes, signatures, policy and TUF: everything that verifies, nothing that signs.

@@ -1,0 +1,1 @@
+//! Verifies images, bundles and channels.

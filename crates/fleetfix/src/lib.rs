@@ -1,0 +1,1 @@
+//! The tool for people: the whole chain on one machine.
