@@ -88,6 +88,8 @@ pub fn from_yaml<T: DeserializeOwned>(file: &str, text: &[u8]) -> Result<T, Erro
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use serde::Deserialize;
 
     use super::*;
@@ -134,7 +136,7 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
         for i in 1..12 {
             let list = vec![format!("*a{}", i - 1); 9].join(",");
-            bomb.push_str(&format!("a{i}: &a{i} [{list}]\n"));
+            writeln!(bomb, "a{i}: &a{i} [{list}]").unwrap();
         }
         assert!(from_yaml::<serde_json::Value>("f.yaml", bomb.as_bytes()).is_err());
     }
