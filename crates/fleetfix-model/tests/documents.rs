@@ -3,7 +3,7 @@
 //! `UPDATE_GOLDENS=1 cargo test -p fleetfix-model` writes them anew; look at the difference before
 //! you commit it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 
