@@ -1,1 +1,44 @@
-//! One store interface over registries and OCI layouts: pull, push, mount, copy, attach, credentials.
+//! One store interface over registries and OCI layouts.
+//!
+//! A [`Client`] holds connections, tokens, credentials and mirrors; a [`Store`] is one repository,
+//! in a registry or in a layout directory, and does the same thing in both: content is asked for
+//! by digest or tag, hashed here, and written once. What is not there is told apart from what
+//! could not be asked ([`Error::is_absent`], [`Error`]'s classes).
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`client`], [`options`], [`arguments`], [`mirror`] | the client, what it may do, its flags, where reads are redirected to |
+//! | [`store`], [`reader`] | one repository; a blob as a stream |
+//! | [`copy`](mod@copy), [`attach`](mod@attach) | a manifest with all below it; cosign's `.sig` and `.att` tags |
+//! | `remote` | the distribution protocol over HTTP: tries, tokens, redirects, uploads |
+//! | `layout` | the same over a directory |
+//! | `credential` | other tools' logins |
+//! | [`error`] | what can go wrong |
+//!
+//! The HTTP side is ours, on `reqwest`: `oci-client` has no retries, no uploads that can start
+//! again and no mount with two scopes. From `oci-client` come the types of a registry's error
+//! envelope.
+
+pub mod arguments;
+pub mod attach;
+pub mod client;
+pub mod copy;
+mod credential;
+pub mod error;
+mod layout;
+pub mod mirror;
+pub mod options;
+pub mod reader;
+mod remote;
+pub mod store;
+#[cfg(test)]
+mod testing;
+
+pub use arguments::RegistryArgs;
+pub use client::Client;
+pub use copy::copy;
+pub use error::{Answer, Error};
+pub use mirror::Mirror;
+pub use options::Options;
+pub use reader::BlobReader;
+pub use store::{Body, RawManifest, Store, Written};

@@ -1,0 +1,5 @@
+//! The distribution protocol over HTTP.
+
+/// One repository of a registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {}

@@ -1,0 +1,1 @@
+//! Scripted servers for the tests of this crate.
