@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`client`], [`options`], [`arguments`], [`mirror`] | the client, what it may do, its flags, where reads are redirected to |
 //! | [`store`], [`reader`] | one repository; a blob as a stream |
+//! | [`image`] | an image with every manifest below it |
 //! | [`copy`](mod@copy), [`attach`](mod@attach) | a manifest with all below it; cosign's `.sig` and `.att` tags |
 //! | `remote` | the distribution protocol over HTTP: tries, tokens, redirects, uploads |
 //! | `layout` | the same over a directory |
@@ -25,6 +26,7 @@ pub mod client;
 pub mod copy;
 mod credential;
 pub mod error;
+pub mod image;
 mod layout;
 pub mod mirror;
 pub mod options;
@@ -38,6 +40,7 @@ pub use arguments::RegistryArgs;
 pub use client::Client;
 pub use copy::copy;
 pub use error::{Answer, Error};
+pub use image::Image;
 pub use mirror::Mirror;
 pub use options::Options;
 pub use reader::BlobReader;
