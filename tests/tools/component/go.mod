@@ -1,0 +1,3 @@
+module fleetfix.test/tools/component
+
+go 1.26

@@ -1,0 +1,49 @@
+//! `cargo xtask`: the one door for developers. `cargo xtask help` lists what is behind it.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a developer's tool talks to people"
+)]
+
+mod cache;
+mod command;
+mod failure;
+mod lints;
+mod tally;
+mod tests;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+use workspace::Workspace;
+
+const HELP: &str = "\
+usage: cargo xtask COMMAND
+
+  test    fetch tools, run the lints and every test; ends with `N passed, N failed`
+  ci      the lints: formatting, clippy, rustdoc, cargo-deny, crate arrows, generated files
+  tools   fetch only: what tests run against, into FLEETFIX_CACHE (default ~/.cache/fleetfix)
+";
+
+fn main() -> ExitCode {
+    match run(std::env::args().nth(1).as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Option<&str>) -> Result<(), Failure> {
+    match command {
+        Some("test") => tests::run(&Workspace::find()?),
+        Some("ci") => lints::run(&Workspace::find()?),
+        Some("tools") => tools::fetch(&Workspace::find()?).map(drop),
+        Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => Err(Failure::usage(format!("no command `{other}`\n{HELP}"))),
+        None => Err(Failure::usage(format!("no command given\n{HELP}"))),
+    }
+}

@@ -1,0 +1,63 @@
+//! Debian's packages, by apt-get where a program is missing.
+
+use crate::command::{Command, is_root, which};
+use crate::failure::Failure;
+use crate::tools::{Tools, say};
+
+/// Program and package.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("docker-registry", "docker-registry"),
+    ("umoci", "umoci"),
+    ("debootstrap", "debootstrap"),
+    ("strace", "strace"),
+    ("openssl", "openssl"),
+];
+
+pub(super) fn programs(tools: &mut Tools) -> Result<(), Failure> {
+    install(PROGRAMS)?;
+    for (program, _) in PROGRAMS {
+        tools.insert(program, path(program)?);
+    }
+    Ok(())
+}
+
+/// The path of a program that a package brought.
+fn path(program: &str) -> Result<std::path::PathBuf, Failure> {
+    which(program).ok_or_else(|| {
+        Failure::new(format!("{program}: not there after its package was installed"))
+    })
+}
+
+/// Installs the packages of the programs that are not there.
+pub(super) fn install(programs: &[(&str, &str)]) -> Result<(), Failure> {
+    let missing: Vec<&str> = programs
+        .iter()
+        .filter(|(program, _)| which(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    let by_hand =
+        || Failure::new(format!("missing packages: run `apt-get install {list}` as root"));
+    if which("apt-get").is_none() || (!is_root() && which("sudo").is_none()) {
+        return Err(by_hand());
+    }
+    say(&format!("installing {list}"));
+    // One dead source among several fails the update, not what the others have.
+    if let Err(failure) = apt_get(&["update"]) {
+        say(&format!("{failure}"));
+    }
+    let mut install = vec!["install", "--yes", "--no-install-recommends"];
+    install.extend(&missing);
+    apt_get(&install).map_err(|failure| Failure::new(format!("{}\n{failure}", by_hand())))
+}
+
+fn apt_get(args: &[&str]) -> Result<(), Failure> {
+    Command::as_root("env")
+        .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
+        .args(args)
+        .quiet()
+        .map(drop)
+}
