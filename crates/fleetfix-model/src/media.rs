@@ -58,6 +58,9 @@ pub const APPROVAL_PREDICATE: &str = "https://fleetfix.openshift.io/approval/v1"
 pub const FIX_PREDICATE: &str = "https://fleetfix.openshift.io/fix/v1";
 /// Predicate type of a `CycloneDX` bill of materials (in-toto attestation, predicates/cyclonedx.md).
 pub const SBOM_PREDICATE: &str = "https://cyclonedx.org/bom";
+/// Property of our bills of materials, under `metadata.properties`: the digest of the plan.
+/// `CycloneDX` has no field for it.
+pub const SBOM_PLAN: &str = "fleetfix.openshift.io/plan";
 /// Predicate type of SLSA provenance v1 (slsa.dev/spec/v1.0/provenance).
 pub const PROVENANCE_PREDICATE: &str = "https://slsa.dev/provenance/v1";
 
