@@ -1,1 +1,25 @@
 //! Rules of HyperShift: components, coverage, delivery, impact; no I/O.
+//!
+//! What stands here is what HyperShift does with an image that is not the payload's: which pods
+//! run it, by which way it gets there, and what that touches. Facts are from openshift/hypershift
+//! at commit 3ee9615567 unless another source is named.
+//!
+//! | module | question |
+//! |---|---|
+//! | [`catalogue`] | which pods run the image of a payload tag, and what of them is on customer nodes |
+//! | [`component`] | which payload tag does a request mean |
+//! | [`coverage`] | what does the fix mean for each version |
+//! | [`delivery`] | by which way does the image reach the control planes |
+//! | [`impact`] | what restarts, and what could reach customer nodes |
+//! | [`finding`] | how a rule says what it found |
+
+pub mod catalogue;
+pub mod component;
+pub mod coverage;
+pub mod delivery;
+mod error;
+pub mod finding;
+pub mod impact;
+
+pub use catalogue::Catalogue;
+pub use error::Error;

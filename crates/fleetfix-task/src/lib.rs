@@ -2,7 +2,7 @@
 //!
 //! A task is a clap parser with an async `run`. Its binary is three lines:
 //!
-//! ```ignore
+//! ```text
 //! fn main() -> std::process::ExitCode {
 //!     fleetfix_task::main::<fleetfix_plan::Args>()
 //! }

@@ -1,0 +1,261 @@
+//! By which way does the image reach the control planes.
+//!
+//! | component | way | keyed by version |
+//! |---|---|---|
+//! | `hypershift` on AWS and Azure | `overrides.yaml` of the HyperShift operator | yes |
+//! | `hypershift` elsewhere | annotation `control-plane-operator-image` | no |
+//! | any other that runs on the management cluster only | annotation `image-overrides` | no |
+//! | one that is shared with customer nodes | `spec.controlPlaneRelease` | no |
+//! | one of customer nodes or their configuration | none | |
+//!
+//! What is not keyed by version keeps the old image in place after the customer's upgrade
+//! (`support/util/util.go`, `GetControlPlaneOperatorImage`;
+//! `v2/controlplaneoperator/deployment.go`): that finding blocks.
+
+use fleetfix_model::document::delivery::{ComponentClass, Delivery, DeliveryMethod, DeliveryScope};
+use fleetfix_model::document::finding::{Finding, FindingLevel};
+use fleetfix_model::name::ComponentTag;
+use fleetfix_model::{HostedPlatform, Minor};
+
+use crate::Error;
+use crate::catalogue::HYPERSHIFT;
+use crate::finding::{finding, word};
+
+/// Where a delivery is to be chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The payload tag.
+    pub tag: &'a ComponentTag,
+    /// Its class.
+    pub class: ComponentClass,
+    /// Platform.
+    pub platform: HostedPlatform,
+    /// Release line.
+    pub minor: Minor,
+}
+
+/// The delivery for one platform and release line, and what is wrong with it. There is none for
+/// what only customer nodes run.
+pub fn choose(
+    place: Place<'_>,
+    preferred: Option<DeliveryMethod>,
+) -> Result<(Option<Delivery>, Vec<Finding>), Error> {
+    let name = |what: &str| format!("delivery/{}/{}/{what}", word(place.platform), place.minor);
+    let mut findings = Vec::new();
+    let (method, reason) = match (preferred, safest(place)) {
+        (Some(method), _) => (method, "the request names it".to_owned()),
+        (None, Some((method, reason))) => (method, reason.to_owned()),
+        (None, None) => {
+            let message = format!(
+                "`{}` on {} {} runs on customer nodes or configures them: no override reaches it without touching them; it needs a release",
+                place.tag, place.platform, place.minor
+            );
+            findings.push(finding(FindingLevel::Blocking, &name("none"), message)?);
+            return Ok((None, findings));
+        }
+    };
+    if let Some(why) = has_no_effect(place, method) {
+        findings.push(finding(FindingLevel::Blocking, &name("no-effect"), why)?);
+    }
+    if !method.ends_with_upgrade() {
+        let message = format!(
+            "{} is not keyed by version: after the customer's upgrade from {} it keeps the old image in place, unless it is taken away in the same write",
+            spelled(method),
+            place.minor
+        );
+        findings.push(finding(FindingLevel::Blocking, &name("survives-upgrade"), message)?);
+    }
+    if method == DeliveryMethod::ControlPlaneRelease {
+        let message = "controlPlaneRelease pins the control plane while spec.release moves, restarts every control-plane pod, bypasses the Upgradeable gate, and may be called Completed early for a payload of the same version";
+        findings.push(finding(FindingLevel::Warning, &name("pins"), message)?);
+    }
+    let scope = match method {
+        DeliveryMethod::OverridesYaml => DeliveryScope::Version,
+        DeliveryMethod::ControlPlaneOperatorImage
+        | DeliveryMethod::ImageOverrides
+        | DeliveryMethod::ControlPlaneRelease => DeliveryScope::Cluster,
+    };
+    let delivery = Delivery {
+        platform: place.platform,
+        minor: place.minor,
+        method,
+        scope,
+        ends_with_upgrade: method.ends_with_upgrade(),
+        reason,
+    };
+    Ok((Some(delivery), findings))
+}
+
+/// The way with the least reach, and why it is that.
+fn safest(place: Place<'_>) -> Option<(DeliveryMethod, &'static str)> {
+    if place.tag.as_str() == HYPERSHIFT {
+        return Some(if has_overrides(place.platform) {
+            (
+                DeliveryMethod::OverridesYaml,
+                "keyed by platform and exact version, so that it ends with the customer's upgrade",
+            )
+        } else {
+            (
+                DeliveryMethod::ControlPlaneOperatorImage,
+                "overrides.yaml has no entries for this platform",
+            )
+        });
+    }
+    match place.class {
+        ComponentClass::ManagementOnly => Some((
+            DeliveryMethod::ImageOverrides,
+            "overrides.yaml carries the control plane operator only, and no customer node runs this component",
+        )),
+        ComponentClass::Shared => Some((
+            DeliveryMethod::ControlPlaneRelease,
+            "image-overrides would reach customer nodes through the same key",
+        )),
+        ComponentClass::DataPlane | ComponentClass::NodeConfig => None,
+    }
+}
+
+/// Why HyperShift would ignore this, if it would.
+fn has_no_effect(place: Place<'_>, method: DeliveryMethod) -> Option<String> {
+    let tag = place.tag;
+    let cpo = tag.as_str() == HYPERSHIFT;
+    match method {
+        DeliveryMethod::OverridesYaml if !cpo => Some(format!(
+            "overrides.yaml carries the image of `{HYPERSHIFT}` only, not of `{tag}`: use imageOverrides"
+        )),
+        DeliveryMethod::OverridesYaml if !has_overrides(place.platform) => Some(format!(
+            "overrides.yaml knows aws and azure; a key for {} is ignored without a word: use controlPlaneOperatorImage",
+            place.platform
+        )),
+        DeliveryMethod::ControlPlaneOperatorImage if !cpo => Some(format!(
+            "the annotation control-plane-operator-image carries the image of `{HYPERSHIFT}`, not of `{tag}`: use imageOverrides"
+        )),
+        DeliveryMethod::ImageOverrides if cpo => Some(format!(
+            "image-overrides: {HYPERSHIFT}=... is ignored without a word: use overridesYaml or controlPlaneOperatorImage"
+        )),
+        DeliveryMethod::OverridesYaml
+        | DeliveryMethod::ControlPlaneOperatorImage
+        | DeliveryMethod::ImageOverrides
+        | DeliveryMethod::ControlPlaneRelease => None,
+    }
+}
+
+/// True where `overrides.yaml` has a key for the platform
+/// (`hypershift-operator/controlplaneoperator-overrides/overrides.go`).
+const fn has_overrides(platform: HostedPlatform) -> bool {
+    matches!(platform, HostedPlatform::Aws | HostedPlatform::Azure)
+}
+
+const fn spelled(method: DeliveryMethod) -> &'static str {
+    match method {
+        DeliveryMethod::OverridesYaml => "overrides.yaml",
+        DeliveryMethod::ControlPlaneOperatorImage => "the annotation control-plane-operator-image",
+        DeliveryMethod::ImageOverrides => "the annotation image-overrides",
+        DeliveryMethod::ControlPlaneRelease => "spec.controlPlaneRelease",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ComponentClass as C;
+    use DeliveryMethod as M;
+    use HostedPlatform as P;
+
+    use super::*;
+
+    fn chosen(tag: &str, class: C, platform: P, preferred: Option<M>) -> (Option<M>, Vec<String>) {
+        let tag = tag.parse().unwrap();
+        let minor = "4.20".parse().unwrap();
+        let place = Place { tag: &tag, class, platform, minor };
+        let (delivery, findings) = choose(place, preferred).unwrap();
+        let ids = findings
+            .iter()
+            .filter(|f| f.level == FindingLevel::Blocking)
+            .map(|f| f.id.to_string())
+            .collect();
+        (delivery.map(|d| d.method), ids)
+    }
+
+    type Case = (&'static str, C, P, Option<M>, Option<M>, &'static [&'static str]);
+
+    #[test]
+    fn the_matrix() {
+        let table: [Case; 13] = [
+            ("hypershift", C::Shared, P::Aws, None, Some(M::OverridesYaml), &[]),
+            ("hypershift", C::Shared, P::Azure, None, Some(M::OverridesYaml), &[]),
+            (
+                "hypershift",
+                C::Shared,
+                P::KubeVirt,
+                None,
+                Some(M::ControlPlaneOperatorImage),
+                &["survives-upgrade"],
+            ),
+            (
+                "hyperkube",
+                C::ManagementOnly,
+                P::Aws,
+                None,
+                Some(M::ImageOverrides),
+                &["survives-upgrade"],
+            ),
+            ("cli", C::Shared, P::Aws, None, Some(M::ControlPlaneRelease), &["survives-upgrade"]),
+            ("coredns", C::DataPlane, P::Aws, None, None, &["none"]),
+            ("machine-config-operator", C::NodeConfig, P::Aws, None, None, &["none"]),
+            // What a request may name, and what HyperShift would make of it.
+            (
+                "hypershift",
+                C::Shared,
+                P::Aws,
+                Some(M::ImageOverrides),
+                Some(M::ImageOverrides),
+                &["no-effect", "survives-upgrade"],
+            ),
+            (
+                "hypershift",
+                C::Shared,
+                P::Gcp,
+                Some(M::OverridesYaml),
+                Some(M::OverridesYaml),
+                &["no-effect"],
+            ),
+            (
+                "hypershift",
+                C::Shared,
+                P::Aws,
+                Some(M::ControlPlaneOperatorImage),
+                Some(M::ControlPlaneOperatorImage),
+                &["survives-upgrade"],
+            ),
+            (
+                "etcd",
+                C::ManagementOnly,
+                P::Aws,
+                Some(M::OverridesYaml),
+                Some(M::OverridesYaml),
+                &["no-effect"],
+            ),
+            (
+                "etcd",
+                C::ManagementOnly,
+                P::Aws,
+                Some(M::ControlPlaneOperatorImage),
+                Some(M::ControlPlaneOperatorImage),
+                &["no-effect", "survives-upgrade"],
+            ),
+            (
+                "etcd",
+                C::ManagementOnly,
+                P::Aws,
+                Some(M::ControlPlaneRelease),
+                Some(M::ControlPlaneRelease),
+                &["survives-upgrade"],
+            ),
+        ];
+        for (tag, class, platform, preferred, method, ids) in table {
+            let prefix = format!("delivery/{}/4.20/", word(platform));
+            let ids: Vec<String> = ids.iter().map(|id| format!("{prefix}{id}")).collect();
+            let found = chosen(tag, class, platform, preferred);
+            assert_eq!(found, (method, ids), "{tag} on {platform}, {preferred:?}");
+        }
+    }
+}
