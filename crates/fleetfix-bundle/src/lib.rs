@@ -1,1 +1,127 @@
-//! Writes the fix bundle.
+//! `fleetfix-bundle`: writes the fix bundle, the one artifact whose digest people approve.
+//!
+//! It names every patched image of a plan and where it applies, and demands what must lie beside
+//! each. Whether signatures and attestations are good is judged by publish and verify, which have
+//! a policy; here they must be there. The same plan and images give the same bundle, byte for byte.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`input`] | request and plan, and whether they belong together |
+//! | [`image`] | a patched image, held against the plan |
+//! | [`lineage`] | what it says that it was made from |
+//! | [`evidence`] | what lies beside it |
+//! | [`document`] | the bundle document |
+//! | [`artifact`] | its OCI form |
+//! | [`error`] | what can go wrong |
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use clap::Parser;
+use fleetfix_model::name::{RepositoryPath, Tag};
+use fleetfix_model::{Repository, media};
+use fleetfix_registry::{Body, Client, RegistryArgs, Store, Written};
+use fleetfix_task::{Context, Failure, Outcome, ResultPath, Task};
+use serde_json::json;
+
+use crate::artifact::Artifact;
+use crate::document::Part;
+use crate::evidence::Evidence;
+use crate::image::Image;
+use crate::input::Input;
+
+pub mod artifact;
+pub mod document;
+pub mod error;
+pub mod evidence;
+pub mod image;
+pub mod input;
+pub mod lineage;
+
+pub use error::Error;
+
+/// Write the fix bundle of a plan whose images are patched, signed and attested.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "fleetfix-bundle", version)]
+pub struct Args {
+    /// Fix plan
+    #[arg(long, value_name = "FILE", env = "FLEETFIX_PLAN")]
+    pub plan: PathBuf,
+    /// Fix request that the plan was made from
+    #[arg(long, value_name = "FILE", env = "FLEETFIX_REQUEST")]
+    pub request: PathBuf,
+    /// Where the patched images are: REPO/<component>
+    #[arg(long, value_name = "REPO", env = "FLEETFIX_FROM")]
+    pub from: Repository,
+    /// Repository that the bundle is written to
+    #[arg(long, value_name = "REPO", env = "FLEETFIX_TO")]
+    pub to: Repository,
+    /// Registry and path that clusters will pull from: as given to fleetfix-sign
+    #[arg(long, value_name = "REGISTRY/PATH", env = "FLEETFIX_FLEET")]
+    pub fleet: Repository,
+    /// File for the bundle's digest
+    #[arg(long, value_name = "PATH", env = "FLEETFIX_RESULT_BUNDLE_DIGEST")]
+    pub result_bundle_digest: Option<ResultPath>,
+    /// File for the bundle's reference, by digest
+    #[arg(long, value_name = "PATH", env = "FLEETFIX_RESULT_BUNDLE_REF")]
+    pub result_bundle_ref: Option<ResultPath>,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+impl Task for Args {
+    async fn run(self, context: &Context) -> Result<Outcome, Failure> {
+        if self.fleet.layout_dir().is_some() {
+            return Err(Error::Fleet { fleet: self.fleet }.into());
+        }
+        let input = Input::read(&self.request, &self.plan)?;
+        let client = self.registry.client()?;
+        let parts = self.parts(context, &client, &input).await?;
+        let bundle = document::bundle(&input, &self.fleet, parts)?;
+        let tag = bundle.tag().ok_or_else(|| Error::NoTag { id: bundle.id.clone() })?;
+        let artifact = Artifact::new(&bundle, &input).map_err(Error::Canonical)?;
+        let digest = artifact.digest();
+        context.step(format_args!("writing {}@{digest}", self.to.tagged(tag.clone())));
+        write(&client.store(&self.to), &tag, artifact).await?;
+        let reference = self.to.at(digest);
+        Ok(Outcome::json(&json!({ "bundle": reference, "digest": digest, "tag": tag }))?
+            .result(self.result_bundle_digest.as_ref(), digest)
+            .result(self.result_bundle_ref.as_ref(), &reference))
+    }
+}
+
+impl Args {
+    /// Finds the patched image of every base, with all that has to lie beside it.
+    async fn parts<'a>(
+        &self,
+        context: &Context,
+        client: &Client,
+        input: &'a Input,
+    ) -> Result<Vec<Part<'a>>, Failure> {
+        let component: RepositoryPath = input.component()?;
+        let store = client.store(&self.from.below(&component));
+        let called = self.fleet.below(&component);
+        let mut parts = Vec::new();
+        for base in &input.plan.bases {
+            let image = Image::find(&store, &input.plan, base).await?;
+            context.step(format_args!(
+                "{}: platforms, lineage, signatures and attestations are there (who signed is judged when it is published)",
+                store.repository().tagged(image.tag.clone()),
+            ));
+            let identity = called.tagged(image.tag.clone()).to_string();
+            let evidence = Evidence::find(&store, &image, &identity, input.plan_digest).await?;
+            parts.push(Part { base, image, evidence });
+        }
+        Ok(parts)
+    }
+}
+
+/// Writes the artifact under its tag, content before manifest. The same bundle again changes
+/// nothing; another one under the same tag is refused.
+async fn write(store: &Store, tag: &Tag, artifact: Artifact) -> Result<Written, Failure> {
+    for (descriptor, bytes) in artifact.blobs {
+        store.put_blob(&descriptor, Body::Bytes(Bytes::from(bytes))).await?;
+    }
+    Ok(store.put_immutable_tag(tag, media::OCI_MANIFEST, &artifact.manifest).await?)
+}
