@@ -1,1 +1,12 @@
-//! Verifies images, bundles and channels in a store against a policy, and names every check.
+//! Verifies.
+pub mod agreement;
+mod error;
+pub mod image;
+pub mod judgement;
+pub mod place;
+
+pub use error::Error;
+pub use place::ChannelPlace;
+
+/// Requests that are under way at a time for one image or state.
+pub(crate) const PARALLEL: usize = 8;

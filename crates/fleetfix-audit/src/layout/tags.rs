@@ -1,0 +1,168 @@
+//! Which tags a fleet on disk may have: each follows from something that was hashed.
+//!
+//! | tag | accounted for by |
+//! |---|---|
+//! | `sha256-<hex>.sig`, `sha256-<hex>.att` | a manifest of that digest in the same layout |
+//! | `current` | the TUF state that was verified |
+//! | `state-<n>` | a TUF state whose timestamp role has version n |
+//! | tag of a bundle | the document in it: id and revision |
+//! | tag of an image | a bundle of the fleet, active or not: repository, tag and digest |
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use fleetfix_model::name::Tag;
+use fleetfix_model::{Digest, document, media};
+use fleetfix_oci::layout::Layout;
+use fleetfix_oci::manifest::Manifest;
+
+use super::index::{Entry, Index};
+use crate::judgement::Judged;
+use crate::state;
+
+/// Largest manifest that is read, in bytes (distribution-spec v1.1, "Pushing Manifests").
+const MAX_MANIFEST: u64 = 4 << 20;
+
+/// What accounts for tags.
+pub(super) struct Known<'a> {
+    /// Images that bundles of the fleet name.
+    images: BTreeSet<(PathBuf, Tag, Digest)>,
+    /// The channel's repository and the state that was verified in it.
+    state: Option<(&'a Path, Digest)>,
+}
+
+impl<'a> Known<'a> {
+    /// Reads every bundle of the fleet below `fleet`.
+    pub(super) fn collect(
+        fleet: &Path,
+        indexes: &[(&Path, Index)],
+        state: Option<(&'a Path, Digest)>,
+    ) -> Self {
+        let mut images = BTreeSet::new();
+        for (dir, index) in indexes {
+            for entry in &index.entries {
+                let Ok(bundle) = open(dir, entry).and_then(|(l, m)| bundle(&l, &m)) else { continue };
+                images.extend(bundle.images.into_iter().map(|image| {
+                    (fleet.join(image.repository.as_str()), image.tag, image.index.digest)
+                }));
+            }
+        }
+        Self { images, state }
+    }
+
+    /// Checks every entry of a layout.
+    pub(super) fn check(&self, dir: &Path, index: &Index) -> Judged {
+        let wrong: Vec<Judged> = index
+            .entries
+            .iter()
+            .filter_map(|entry| {
+                let problem = self.entry(dir, entry).err()?;
+                Some(Judged::refused("tag", &entry.tag, problem))
+            })
+            .collect();
+        let detail = match wrong.len() {
+            0 => format!("{} tags accounted for", index.entries.len()),
+            bad => format!("{bad} of {} tags are not accounted for", index.entries.len()),
+        };
+        Judged::all("tags", format!("oci:{}", dir.display()), wrong).detail(detail)
+    }
+
+    fn entry(&self, dir: &Path, entry: &Entry) -> Result<(), String> {
+        let (layout, manifest) = open(dir, entry)?;
+        if let Some(subject) = attached_to(&entry.tag) {
+            let there = layout.has_blob(subject).map_err(|e| e.to_string())?;
+            return if there { Ok(()) } else { Err(format!("{subject} is not here")) };
+        }
+        match manifest.artifact_type() {
+            Some(media::TUF_REPOSITORY) => self.tuf_state(dir, &layout, &manifest, entry),
+            Some(media::FIX_BUNDLE) => {
+                let tag = bundle(&layout, &manifest)?.tag();
+                if tag.as_ref() == Some(&entry.tag) {
+                    Ok(())
+                } else {
+                    Err("not the tag of the bundle that is there".into())
+                }
+            }
+            _ => {
+                let image = (dir.to_owned(), entry.tag.clone(), entry.descriptor.digest);
+                if self.images.contains(&image) {
+                    Ok(())
+                } else {
+                    Err(format!("no bundle of the fleet names {} here", entry.descriptor.digest))
+                }
+            }
+        }
+    }
+
+    fn tuf_state(
+        &self,
+        dir: &Path,
+        layout: &Layout,
+        manifest: &Manifest,
+        entry: &Entry,
+    ) -> Result<(), String> {
+        let version = state_version(layout, manifest).ok_or("no version of a TUF state is there")?;
+        if state::tag(version).as_ref() == Some(&entry.tag) {
+            return Ok(());
+        }
+        match self.state {
+            Some((channel, digest)) if channel == dir => {
+                if digest == entry.descriptor.digest {
+                    Ok(())
+                } else {
+                    Err(format!("expected the verified state {digest} or a tag `state-{version}`"))
+                }
+            }
+            _ if entry.tag.as_str() == "current" => Ok(()),
+            _ => Err(format!("expected `current` or `state-{version}`")),
+        }
+    }
+}
+
+/// The manifest that an entry names, if media type and size are as the entry says.
+fn open(dir: &Path, entry: &Entry) -> Result<(Layout, Manifest), String> {
+    let layout = Layout::open(dir).map_err(|e| e.to_string())?;
+    let bytes =
+        layout.read_blob(entry.descriptor.digest, MAX_MANIFEST).map_err(|e| e.to_string())?;
+    let own = Manifest::parse(None, &bytes).map_err(|e| e.to_string())?;
+    // A manifest that does not name its media type has none that could be compared.
+    let manifest = Manifest::parse(Some(&entry.descriptor.media_type), &bytes)
+        .map_err(|e| e.to_string())?;
+    if own.descriptor() != entry.descriptor {
+        return Err(format!(
+            "expected {} of {} bytes, found {} of {}",
+            entry.descriptor.media_type,
+            entry.descriptor.size,
+            own.media_type,
+            bytes.len()
+        ));
+    }
+    Ok((layout, manifest))
+}
+
+/// The digest that a tag of cosign's is made of (cosign `specs/SIGNATURE_SPEC.md`).
+fn attached_to(tag: &Tag) -> Option<Digest> {
+    let hex = tag.as_str().strip_prefix("sha256-")?;
+    let hex = hex.strip_suffix(".sig").or_else(|| hex.strip_suffix(".att"))?;
+    format!("sha256:{hex}").parse().ok()
+}
+
+fn bundle(layout: &Layout, manifest: &Manifest) -> Result<document::FixBundle, String> {
+    let layers = manifest.layers().map_err(|e| e.to_string())?;
+    let layer = layers
+        .first()
+        .filter(|_| manifest.artifact_type() == Some(media::FIX_BUNDLE))
+        .ok_or("no bundle")?;
+    let bytes = layout
+        .read_blob(layer.digest, fleetfix_model::canonical::MAX_SIZE as u64)
+        .map_err(|e| e.to_string())?;
+    document::from_canonical("bundle", &bytes).map_err(|e| crate::judgement::chain(&e))
+}
+
+fn state_version(layout: &Layout, manifest: &Manifest) -> Option<u64> {
+    let layers = manifest.layers().ok()?;
+    let timestamp =
+        layers.iter().find(|l| l.annotation(media::TUF_FILENAME) == Some(state::TIMESTAMP))?;
+    let bytes = layout.read_blob(timestamp.digest, state::MAX_FILE).ok()?;
+    state::version_of(&bytes)
+}

@@ -1,0 +1,108 @@
+//! Where a channel lies, and where its fleet is.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use fleetfix_model::{Reference, Repository};
+
+use crate::Error;
+
+/// Where the TUF repository of a channel is read from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ChannelPlace {
+    /// An OCI artifact that holds one state, such as `registry.example/fleet/channels:current`.
+    Artifact(Reference),
+    /// A TUF repository on disk, `tuf:DIR` with `DIR/metadata` and `DIR/targets`.
+    Directory(PathBuf),
+}
+
+impl ChannelPlace {
+    /// The prefix below which the fleet's images and bundles lie: what the channel's repository
+    /// lies in. A directory does not say it.
+    pub fn fleet(&self) -> Option<Repository> {
+        match self {
+            Self::Artifact(reference) => reference.repository.parent(),
+            Self::Directory(_) => None,
+        }
+    }
+
+    /// The channel of the fleet that `repository` is part of, by convention.
+    pub fn beside(repository: &Repository) -> Option<Self> {
+        let channels = repository.parent()?.below(&"channels".parse().ok()?);
+        Some(Self::Artifact(channels.tagged("current".parse().ok()?)))
+    }
+
+    /// True if whoever holds the place can be asked for its newest state. A directory can be as old
+    /// as the day it was copied.
+    pub fn is_online(&self) -> bool {
+        match self {
+            Self::Artifact(reference) => reference.repository.layout_dir().is_none(),
+            Self::Directory(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for ChannelPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Artifact(reference) => fmt::Display::fmt(reference, f),
+            Self::Directory(dir) => write!(f, "tuf:{}", dir.display()),
+        }
+    }
+}
+
+impl FromStr for ChannelPlace {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self, Error> {
+        let refuse =
+            |reason: String| Error::NotAPlace { found: s.chars().take(300).collect(), reason };
+        if let Some(dir) = s.strip_prefix("tuf:") {
+            if dir.is_empty() {
+                return Err(refuse("no directory after `tuf:`".into()));
+            }
+            return Ok(Self::Directory(PathBuf::from(dir)));
+        }
+        let reference: Reference =
+            s.parse().map_err(|e: fleetfix_model::reference::NotAReference| refuse(e.reason))?;
+        if reference.tag.is_none() && reference.digest.is_none() {
+            return Err(refuse("it names no tag and no digest".into()));
+        }
+        Ok(Self::Artifact(reference))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_their_fleets() {
+        let table = [
+            ("quay.io/org/fleet/channels:current", Some("quay.io/org/fleet"), true),
+            ("oci:dir/fleet/channels:current", Some("oci:dir/fleet"), false),
+            ("tuf:dir", None, false),
+        ];
+        for (text, fleet, online) in table {
+            let place: ChannelPlace = text.parse().unwrap();
+            assert_eq!(place.to_string(), text);
+            assert_eq!(place.fleet().map(|f| f.to_string()).as_deref(), fleet);
+            assert_eq!(place.is_online(), online);
+        }
+        for bad in ["", "tuf:", "channels", "quay.io/org/fleet/channels", "oci:dir"] {
+            assert!(bad.parse::<ChannelPlace>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_channel_lies_beside_bundles_and_images() {
+        for (repository, place) in [
+            ("quay.io/fleet/bundles", "quay.io/fleet/channels:current"),
+            ("oci:d/fleet/app", "oci:d/fleet/channels:current"),
+        ] {
+            let beside = ChannelPlace::beside(&repository.parse().unwrap()).unwrap();
+            assert_eq!(beside.to_string(), place);
+        }
+    }
+}
