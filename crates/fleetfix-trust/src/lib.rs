@@ -21,6 +21,7 @@ pub mod pem;
 mod sign;
 pub mod simple_signing;
 pub mod statement;
+pub mod tuf;
 mod verified;
 
 pub use args::TrustArgs;

@@ -25,11 +25,6 @@ impl<T> Verified<T> {
     pub fn into_inner(self) -> T {
         self.0
     }
-
-    /// The same verified value, read as something else.
-    pub(crate) fn map<U>(self, read: impl FnOnce(T) -> U) -> Verified<U> {
-        Verified(read(self.0))
-    }
 }
 
 impl<T> Deref for Verified<T> {
