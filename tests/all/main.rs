@@ -1,1 +1,11 @@
-//! All tests.
+//! Every test that needs more than one crate.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test says that it failed"
+)]
+
+mod deps;
+mod harness;
