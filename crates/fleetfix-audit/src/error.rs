@@ -52,7 +52,7 @@ pub enum Error {
     Registry(#[from] fleetfix_registry::Error),
     /// The policy that the caller gave.
     #[error("the given policy")]
-    Policy(#[source] document::Error),
+    Policy(#[source] Box<document::Error>),
     /// A manifest that cannot be understood.
     #[error("{subject}")]
     Manifest {
@@ -60,7 +60,7 @@ pub enum Error {
         subject: String,
         /// What is wrong with it.
         #[source]
-        source: fleetfix_oci::Error,
+        source: Box<fleetfix_oci::Error>,
     },
     /// A document of ours in what is verified.
     #[error("{subject}")]
@@ -69,7 +69,7 @@ pub enum Error {
         subject: String,
         /// What is wrong with it.
         #[source]
-        source: document::Error,
+        source: Box<document::Error>,
     },
     /// Something that is not a state of a TUF repository.
     #[error("{subject} is no state of a TUF repository: {problem}")]

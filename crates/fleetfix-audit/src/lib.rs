@@ -3,7 +3,9 @@ pub mod agreement;
 mod error;
 pub mod image;
 pub mod judgement;
+pub mod layout;
 pub mod place;
+pub mod state;
 
 pub use error::Error;
 pub use place::ChannelPlace;

@@ -65,8 +65,9 @@ pub(crate) async fn manifest(
         return Err(Judged::refused(name, digest, detail));
     }
     // What the manifest calls itself decides; a registry's header proves nothing.
-    Manifest::parse(Some(&expected.media_type), &raw.bytes).map_err(|source| {
-        error(Error::Manifest { subject: format!("{}", store.repository().at(digest)), source })
+    Manifest::parse(Some(&expected.media_type), &raw.bytes).map_err(|e| {
+        let subject = store.repository().at(digest).to_string();
+        error(Error::Manifest { subject, source: Box::new(e) })
     })
 }
 

@@ -63,7 +63,8 @@ fn parse(bytes: &[u8]) -> Result<Index, String> {
     for (i, item) in items.iter().enumerate() {
         let raw = RawDescriptor::parse("index.json", &format!("manifests[{i}]"), item)
             .map_err(|e| e.to_string())?;
-        let tag = raw.annotation(media::REF_NAME).ok_or_else(|| format!("manifests[{i}] has no tag"))?;
+        let tag =
+            raw.annotation(media::REF_NAME).ok_or_else(|| format!("manifests[{i}] has no tag"))?;
         let tag: Tag = tag.parse().map_err(|e| format!("manifests[{i}]: {e}"))?;
         if entries.iter().any(|other| other.tag == tag) {
             return Err(format!("tag `{tag}` twice"));

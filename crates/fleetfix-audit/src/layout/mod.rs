@@ -16,8 +16,6 @@ pub mod tags;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use fleetfix_model::Digest;
-
 use crate::Error;
 use crate::judgement::Judged;
 
@@ -34,8 +32,6 @@ pub enum Scope {
     Fleet {
         /// Its prefix.
         dir: PathBuf,
-        /// The repository of the channel and the state that was verified in it.
-        state: Option<(PathBuf, Digest)>,
     },
     /// One layout that anybody may have written: its blobs are hashed, and that is all.
     One {
@@ -47,13 +43,10 @@ pub enum Scope {
 /// Looks at every file. Blocks: for a thread that may.
 pub fn check(scope: &Scope) -> Judged {
     match scope {
-        Scope::Fleet { dir, state } => {
+        Scope::Fleet { dir } => {
             let subject = format!("oci:{}", dir.display());
             match find(dir) {
-                Ok(found) => {
-                    let state = state.as_ref().map(|(dir, digest)| (dir.as_path(), *digest));
-                    Judged::all(CHECK, subject, fleet(dir, &found, state))
-                }
+                Ok(found) => Judged::all(CHECK, subject, fleet(dir, &found)),
                 Err(error) => Judged::error(CHECK, subject, &error),
             }
         }
@@ -68,7 +61,7 @@ pub fn check(scope: &Scope) -> Judged {
 /// The same from async code: hashing gigabytes must not keep a signal waiting.
 pub async fn check_in_thread(scope: Scope) -> Judged {
     let subject = match &scope {
-        Scope::Fleet { dir, .. } | Scope::One { dir } => format!("oci:{}", dir.display()),
+        Scope::Fleet { dir } | Scope::One { dir } => format!("oci:{}", dir.display()),
     };
     match tokio::task::spawn_blocking(move || check(&scope)).await {
         Ok(judged) => judged,
@@ -76,7 +69,7 @@ pub async fn check_in_thread(scope: Scope) -> Judged {
     }
 }
 
-fn fleet(dir: &Path, found: &Found, state: Option<(&Path, Digest)>) -> Vec<Judged> {
+fn fleet(dir: &Path, found: &Found) -> Vec<Judged> {
     let mut parts = Vec::new();
     let mut indexes = Vec::new();
     for layout in &found.layouts {
@@ -90,7 +83,7 @@ fn fleet(dir: &Path, found: &Found, state: Option<(&Path, Digest)>) -> Vec<Judge
         parts.push(judged);
     }
     if indexes.len() == found.layouts.len() {
-        let known = Known::collect(dir, &indexes, state);
+        let known = Known::collect(dir, &indexes);
         parts.extend(indexes.iter().map(|(layout, index)| known.check(layout, index)));
     }
     if !found.strays.is_empty() {

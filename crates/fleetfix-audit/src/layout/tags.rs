@@ -3,8 +3,8 @@
 //! | tag | accounted for by |
 //! |---|---|
 //! | `sha256-<hex>.sig`, `sha256-<hex>.att` | a manifest of that digest in the same layout |
-//! | `current` | the TUF state that was verified |
 //! | `state-<n>` | a TUF state whose timestamp role has version n |
+//! | `current` | a TUF state that has its own tag as well |
 //! | tag of a bundle | the document in it: id and revision |
 //! | tag of an image | a bundle of the fleet, active or not: repository, tag and digest |
 
@@ -20,34 +20,32 @@ use super::index::{Entry, Index};
 use crate::judgement::Judged;
 use crate::state;
 
+/// The tag that moves with the state.
+const CURRENT: &str = "current";
 /// Largest manifest that is read, in bytes (distribution-spec v1.1, "Pushing Manifests").
 const MAX_MANIFEST: u64 = 4 << 20;
 
 /// What accounts for tags.
-pub(super) struct Known<'a> {
+pub(super) struct Known {
     /// Images that bundles of the fleet name.
     images: BTreeSet<(PathBuf, Tag, Digest)>,
-    /// The channel's repository and the state that was verified in it.
-    state: Option<(&'a Path, Digest)>,
 }
 
-impl<'a> Known<'a> {
+impl Known {
     /// Reads every bundle of the fleet below `fleet`.
-    pub(super) fn collect(
-        fleet: &Path,
-        indexes: &[(&Path, Index)],
-        state: Option<(&'a Path, Digest)>,
-    ) -> Self {
+    pub(super) fn collect(fleet: &Path, indexes: &[(&Path, Index)]) -> Self {
         let mut images = BTreeSet::new();
         for (dir, index) in indexes {
             for entry in &index.entries {
-                let Ok(bundle) = open(dir, entry).and_then(|(l, m)| bundle(&l, &m)) else { continue };
+                let Ok(bundle) = open(dir, entry).and_then(|(l, m)| bundle(&l, &m)) else {
+                    continue;
+                };
                 images.extend(bundle.images.into_iter().map(|image| {
                     (fleet.join(image.repository.as_str()), image.tag, image.index.digest)
                 }));
             }
         }
-        Self { images, state }
+        Self { images }
     }
 
     /// Checks every entry of a layout.
@@ -56,7 +54,7 @@ impl<'a> Known<'a> {
             .entries
             .iter()
             .filter_map(|entry| {
-                let problem = self.entry(dir, entry).err()?;
+                let problem = self.entry(dir, index, entry).err()?;
                 Some(Judged::refused("tag", &entry.tag, problem))
             })
             .collect();
@@ -67,14 +65,14 @@ impl<'a> Known<'a> {
         Judged::all("tags", format!("oci:{}", dir.display()), wrong).detail(detail)
     }
 
-    fn entry(&self, dir: &Path, entry: &Entry) -> Result<(), String> {
+    fn entry(&self, dir: &Path, index: &Index, entry: &Entry) -> Result<(), String> {
         let (layout, manifest) = open(dir, entry)?;
         if let Some(subject) = attached_to(&entry.tag) {
             let there = layout.has_blob(subject).map_err(|e| e.to_string())?;
             return if there { Ok(()) } else { Err(format!("{subject} is not here")) };
         }
         match manifest.artifact_type() {
-            Some(media::TUF_REPOSITORY) => self.tuf_state(dir, &layout, &manifest, entry),
+            Some(media::TUF_REPOSITORY) => tuf_state(&layout, &manifest, index, entry),
             Some(media::FIX_BUNDLE) => {
                 let tag = bundle(&layout, &manifest)?.tag();
                 if tag.as_ref() == Some(&entry.tag) {
@@ -93,29 +91,22 @@ impl<'a> Known<'a> {
             }
         }
     }
+}
 
-    fn tuf_state(
-        &self,
-        dir: &Path,
-        layout: &Layout,
-        manifest: &Manifest,
-        entry: &Entry,
-    ) -> Result<(), String> {
-        let version = state_version(layout, manifest).ok_or("no version of a TUF state is there")?;
-        if state::tag(version).as_ref() == Some(&entry.tag) {
-            return Ok(());
-        }
-        match self.state {
-            Some((channel, digest)) if channel == dir => {
-                if digest == entry.descriptor.digest {
-                    Ok(())
-                } else {
-                    Err(format!("expected the verified state {digest} or a tag `state-{version}`"))
-                }
-            }
-            _ if entry.tag.as_str() == "current" => Ok(()),
-            _ => Err(format!("expected `current` or `state-{version}`")),
-        }
+/// Which of two states is the newer one, the remembered state knows; here each has its own tag.
+fn tuf_state(
+    layout: &Layout,
+    manifest: &Manifest,
+    index: &Index,
+    entry: &Entry,
+) -> Result<(), String> {
+    let version = state_version(layout, manifest).ok_or("no version of a TUF state is there")?;
+    let own = state::tag(version).ok_or("no tag can be made of its version")?;
+    let same = |other: &Entry| other.tag == own && other.descriptor == entry.descriptor;
+    if entry.tag == own || (entry.tag.as_str() == CURRENT && index.entries.iter().any(same)) {
+        Ok(())
+    } else {
+        Err(format!("expected `{own}`, or `{CURRENT}` beside it"))
     }
 }
 
@@ -126,8 +117,8 @@ fn open(dir: &Path, entry: &Entry) -> Result<(Layout, Manifest), String> {
         layout.read_blob(entry.descriptor.digest, MAX_MANIFEST).map_err(|e| e.to_string())?;
     let own = Manifest::parse(None, &bytes).map_err(|e| e.to_string())?;
     // A manifest that does not name its media type has none that could be compared.
-    let manifest = Manifest::parse(Some(&entry.descriptor.media_type), &bytes)
-        .map_err(|e| e.to_string())?;
+    let manifest =
+        Manifest::parse(Some(&entry.descriptor.media_type), &bytes).map_err(|e| e.to_string())?;
     if own.descriptor() != entry.descriptor {
         return Err(format!(
             "expected {} of {} bytes, found {} of {}",

@@ -113,17 +113,14 @@ struct File {
 /// Reads the manifest: only what we write is a state.
 fn files(subject: &str, raw: &RawManifest) -> Result<Vec<File>, Error> {
     let refuse = |problem: String| not_a_state(subject, problem);
-    let broken = |source| Error::Manifest { subject: subject.to_owned(), source };
+    let broken = |e| Error::Manifest { subject: subject.to_owned(), source: Box::new(e) };
     let manifest = Manifest::parse(Some(&raw.media_type), &raw.bytes).map_err(broken)?;
     if manifest.media_type != media::OCI_MANIFEST {
         return Err(refuse(format!("media type `{}`", manifest.media_type)));
     }
     if manifest.artifact_type() != Some(media::TUF_REPOSITORY) {
         let found = manifest.artifact_type().unwrap_or("none");
-        return Err(refuse(format!(
-            "artifact type {found}, expected {}",
-            media::TUF_REPOSITORY
-        )));
+        return Err(refuse(format!("artifact type {found}, expected {}", media::TUF_REPOSITORY)));
     }
     if manifest.config().map_err(broken)?.descriptor() != Descriptor::of(media::OCI_EMPTY, EMPTY) {
         return Err(refuse("its config is not the empty one".into()));

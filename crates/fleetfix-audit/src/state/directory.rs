@@ -122,7 +122,8 @@ mod tests {
     }
 
     fn state(version: u64) -> TufState {
-        let meta = |role: &str| format!(r#"{{"signed":{{"meta":{{"{role}":{{"version":{version}}}}}}}}}"#);
+        let meta =
+            |role: &str| format!(r#"{{"signed":{{"meta":{{"{role}":{{"version":{version}}}}}}}}}"#);
         let targets = format!(
             r#"{{"signed":{{"targets":{{"policy.json":{{"hashes":{{"sha256":"{version}a"}}}}}}}}}}"#
         );

@@ -1,0 +1,253 @@
+use std::fs;
+
+use fleetfix_model::{Descriptor, Digest, media};
+use fleetfix_oci::layout::Layout;
+use serde_json::json;
+
+use super::*;
+use crate::judgement::Answer;
+
+/// A fleet with one bundle, one image, its signature and one TUF state.
+struct Fleet {
+    temp: tempfile::TempDir,
+}
+
+fn put(layout: &Layout, tag: &str, media_type: &str, bytes: &[u8]) -> Digest {
+    let digest = layout.put_bytes(bytes).unwrap();
+    layout.set_tag(&tag.parse().unwrap(), &Descriptor::of(media_type, bytes)).unwrap();
+    digest
+}
+
+fn manifest(layout: &Layout, artifact_type: &str, name: &str, layer: &[u8]) -> Vec<u8> {
+    layout.put_bytes(layer).unwrap();
+    let layer = Descriptor::of("application/octet-stream", layer);
+    json!({
+        "schemaVersion": 2, "mediaType": media::OCI_MANIFEST, "artifactType": artifact_type,
+        "config": layer,
+        "layers": [{"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size,
+            "annotations": {media::TUF_FILENAME: name}}],
+    })
+    .to_string()
+    .into_bytes()
+}
+
+impl Fleet {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path();
+        let app = Layout::create(dir.join("etcd")).unwrap();
+        let image = manifest(&app, "none", "", b"layer");
+        let image_digest = put(&app, "fix-1-r1-aaaa", media::OCI_MANIFEST, &image);
+        let signature = manifest(&app, "none", "", b"signature");
+        let tag = format!("sha256-{}.sig", image_digest.hex());
+        put(&app, &tag, media::OCI_MANIFEST, &signature);
+
+        let bundles = Layout::create(dir.join("bundles")).unwrap();
+        let document = fleetfix_model::ToCanonical::to_canonical(&bundle(image_digest)).unwrap();
+        let artifact = manifest(&bundles, media::FIX_BUNDLE, "", &document);
+        put(&bundles, "fix-1-r1", media::OCI_MANIFEST, &artifact);
+
+        let channels = Layout::create(dir.join("channels")).unwrap();
+        let old = br#"{"signed":{"version":1}}"#;
+        let old = manifest(&channels, media::TUF_REPOSITORY, "timestamp.json", old);
+        put(&channels, "state-1", media::OCI_MANIFEST, &old);
+        let new = br#"{"signed":{"version":2}}"#;
+        let new = manifest(&channels, media::TUF_REPOSITORY, "timestamp.json", new);
+        put(&channels, "state-2", media::OCI_MANIFEST, &new);
+        put(&channels, "current", media::OCI_MANIFEST, &new);
+        Self { temp }
+    }
+
+    fn dir(&self) -> &Path {
+        self.temp.path()
+    }
+
+    fn check(&self) -> Judged {
+        check(&Scope::Fleet { dir: self.dir().to_owned() })
+    }
+}
+
+fn bundle(image: Digest) -> serde_json::Value {
+    json!({
+        "apiVersion": "fleetfix.openshift.io/v1alpha1", "kind": "FixBundle", "id": "FIX-1", "revision": 1,
+        "tickets": ["A-1"], "component": "etcd", "request": image, "plan": image, "fleet": "quay.io/fleet",
+        "images": [{"minor": "4.20", "repository": "etcd", "tag": "fix-1-r1-aaaa",
+            "index": {"mediaType": media::OCI_MANIFEST, "digest": image, "size": 1},
+            "platforms": [{"platform": "linux/amd64", "manifest": {"mediaType": media::OCI_MANIFEST, "digest": image, "size": 1}}],
+            "base": {"repository": "quay.io/a/b", "digest": image}, "attestations": []}],
+        "affects": [], "delivery": [], "impact": [], "rollback": {"possible": false, "reason": "x"},
+    })
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn a_fleet_as_we_write_it() {
+    let judged = Fleet::new().check();
+    assert!(judged.is_good(), "{judged:#?}");
+}
+
+#[test]
+fn any_byte_of_any_file_changed_is_refused() {
+    let fleet = Fleet::new();
+    let mut tried = 0;
+    for path in files(fleet.dir()) {
+        let good = fs::read(&path).unwrap();
+        // A hash sees any bit; where a parser decides, the case of a letter is another matter.
+        let is_blob = path.components().any(|part| part.as_os_str() == "blobs");
+        let flips: &[u8] = if is_blob { &[0x01] } else { &[0x01, 0x20] };
+        for at in 0..good.len() {
+            for flip in flips {
+                let mut bad = good.clone();
+                bad[at] ^= flip;
+                fs::write(&path, &bad).unwrap();
+                let judged = fleet.check();
+                assert_eq!(
+                    judged.answer,
+                    Answer::Refused,
+                    "{} byte {at}: {judged:#?}",
+                    path.display()
+                );
+                tried += 1;
+            }
+        }
+        fs::write(&path, good).unwrap();
+    }
+    assert!(tried > 1000, "{tried}");
+    assert!(fleet.check().is_good());
+}
+
+#[test]
+fn files_cut_short_or_made_longer_are_refused() {
+    let fleet = Fleet::new();
+    for path in files(fleet.dir()) {
+        let good = fs::read(&path).unwrap();
+        for bad in [&good[..good.len() - 1], &[], &[good.as_slice(), b" "].concat()] {
+            fs::write(&path, bad).unwrap();
+            assert_eq!(fleet.check().answer, Answer::Refused, "{}", path.display());
+        }
+        fs::write(&path, good).unwrap();
+    }
+}
+
+type Place = fn(&Fleet) -> Layout;
+type Attack = (&'static str, fn(&Layout));
+
+#[test]
+fn tags_that_nothing_accounts_for() {
+    let app = |fleet: &Fleet| Layout::open(fleet.dir().join("etcd")).unwrap();
+    let channels = |fleet: &Fleet| Layout::open(fleet.dir().join("channels")).unwrap();
+    let attacks: [(Place, Attack); 5] = [
+        (
+            app,
+            ("an image under a tag of its own", |layout| {
+                let image = manifest(layout, "none", "", b"evil");
+                put(layout, "latest", media::OCI_MANIFEST, &image);
+            }),
+        ),
+        (
+            app,
+            ("a signature of nothing that is here", |layout| {
+                let signature = manifest(layout, "none", "", b"signature");
+                let tag = format!("sha256-{}.sig", Digest::of("nothing").hex());
+                put(layout, &tag, media::OCI_MANIFEST, &signature);
+            }),
+        ),
+        (
+            app,
+            ("the image's tag on another image", |layout| {
+                let image = manifest(layout, "none", "", b"evil");
+                put(layout, "fix-1-r1-aaaa", media::OCI_MANIFEST, &image);
+            }),
+        ),
+        (
+            channels,
+            ("a current state without its own tag", |layout| {
+                let state = br#"{"signed":{"version":3}}"#;
+                let state = manifest(layout, media::TUF_REPOSITORY, "timestamp.json", state);
+                put(layout, "current", media::OCI_MANIFEST, &state);
+            }),
+        ),
+        (
+            channels,
+            ("a state under the number of another", |layout| {
+                let old = layout.resolve(&"state-1".parse().unwrap()).unwrap().unwrap();
+                layout.set_tag(&"state-7".parse().unwrap(), &old.descriptor()).unwrap();
+            }),
+        ),
+    ];
+    for (layout, (name, attack)) in attacks {
+        let fleet = Fleet::new();
+        attack(&layout(&fleet));
+        assert_eq!(fleet.check().answer, Answer::Refused, "{name}");
+    }
+}
+
+#[test]
+fn fields_that_nobody_compares_have_no_place_in_an_index() {
+    let fleet = Fleet::new();
+    let path = fleet.dir().join("etcd/index.json");
+    let good = fs::read_to_string(&path).unwrap();
+    for (from, to) in [
+        ("{\"schemaVersion\"", "{\"annotations\":{},\"schemaVersion\""),
+        ("\"annotations\":{", "\"annotations\":{\"a\":\"b\","),
+        (",\"mediaType\"", ", \"mediaType\""),
+        ("\"schemaVersion\":2", "\"schemaVersion\":2,\"schemaVersion\":2"),
+        ("\"manifests\":[", "\"manifests\":[{},"),
+    ] {
+        let bad = good.replacen(from, to, 1);
+        assert_ne!(bad, good, "{from}");
+        fs::write(&path, bad).unwrap();
+        assert_eq!(fleet.check().answer, Answer::Refused, "{to}");
+    }
+}
+
+#[test]
+fn what_claims_to_be_a_blob_is_one() {
+    for name in ["blobs/sha256/x", "blobs/sha512/00", "blobs/x", "blobs/sha256/.new-1"] {
+        let fleet = Fleet::new();
+        let path = fleet.dir().join("etcd").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+        assert_eq!(fleet.check().answer, Answer::Refused, "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_nobody_reads_is_named_and_harmless() {
+    let fleet = Fleet::new();
+    fs::write(fleet.dir().join("etcd/.new-abc"), "left by a writer that died").unwrap();
+    let judged = fleet.check();
+    assert!(judged.is_good());
+    let stray = judged.check.checks.iter().find(|check| check.name == "strayFiles").unwrap();
+    assert!(stray.subject.ends_with(".new-abc"), "{stray:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_no_refusal() {
+    let fleet = Fleet::new();
+    let missing = Scope::Fleet { dir: fleet.dir().join("nowhere") };
+    assert!(matches!(check(&missing).answer, Answer::CouldNotAsk(_)));
+}
+
+#[test]
+fn a_layout_of_others_only_needs_its_blobs_right() {
+    let fleet = Fleet::new();
+    let dir = fleet.dir().join("etcd");
+    let layout = Layout::open(&dir).unwrap();
+    let image = manifest(&layout, "none", "", b"more");
+    put(&layout, "latest", media::OCI_MANIFEST, &image);
+    let scope = Scope::One { dir: dir.clone() };
+    assert!(check(&scope).is_good());
+    let blob = fs::read_dir(dir.join("blobs/sha256")).unwrap().next().unwrap().unwrap().path();
+    fs::write(blob, "x").unwrap();
+    assert_eq!(check(&scope).answer, Answer::Refused);
+}
