@@ -2,25 +2,78 @@
 
 use std::path::PathBuf;
 
-use crate::{Client, Error, Mirror};
+use crate::{Client, Error, Mirror, Options};
 
 /// Flags of a client.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct RegistryArgs {
-    /// Read NAME and all below it from PLACE: quay.io/a/b=oci:DIR or quay.io/a/b=registry/path.
-    #[arg(long = "mirror", value_name = "NAME=PLACE", env = "FLEETFIX_MIRROR", value_delimiter = ',')]
+    /// Read NAME and all below it from PLACE: `quay.io/a/b=oci:DIR` or `quay.io/a/b=registry/path`.
+    #[arg(
+        long = "mirror",
+        value_name = "NAME=PLACE",
+        env = "FLEETFIX_MIRROR",
+        value_delimiter = ',',
+        help_heading = "Registries"
+    )]
     pub mirrors: Vec<Mirror>,
     /// Credentials, as podman and docker write them.
-    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", help_heading = "Registries")]
     pub authfile: Option<PathBuf>,
-    /// Speak plain HTTP with HOST[:PORT]. Loopback needs no permission.
-    #[arg(long, value_name = "HOST", env = "FLEETFIX_PLAIN_HTTP", value_delimiter = ',')]
+    /// Speak plain HTTP with HOST[:PORT]; loopback needs no permission.
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "FLEETFIX_PLAIN_HTTP",
+        value_delimiter = ',',
+        help_heading = "Registries"
+    )]
     pub plain_http: Vec<String>,
 }
 
 impl RegistryArgs {
-    /// A client with these flags and the environment's credentials and certificates.
+    /// A client with these flags and the environment's credentials and certificates. The one
+    /// place in this crate that reads the environment; proxies are the HTTP client's own business.
     pub fn client(&self) -> Result<Client, Error> {
-        todo!()
+        let authfile = self.authfile.clone().filter(|path| !path.as_os_str().is_empty());
+        let mut options = Options::from_env(authfile, |name| std::env::var_os(name))
+            .with_plain_http(
+                self.plain_http.iter().map(String::as_str).filter(|h| !h.is_empty()),
+            )?;
+        options.mirrors.clone_from(&self.mirrors);
+        Client::new(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        registry: RegistryArgs,
+    }
+
+    #[test]
+    fn flags() {
+        let command = Command::try_parse_from([
+            "x",
+            "--mirror",
+            "quay.io/a=oci:/m/a,quay.io/b=localhost:5000/b",
+            "--mirror=quay.io/c=oci:c",
+            "--plain-http",
+            "registry.example:5000",
+            "--authfile=/nowhere",
+        ])
+        .unwrap();
+        assert_eq!(command.registry.mirrors.len(), 3);
+        command.registry.client().unwrap();
+        for bad in ["quay.io/a", "=oci:x", "quay.io/a=", "quay.io/a:v1=oci:x", "quay.io/a=b"] {
+            assert!(Command::try_parse_from(["x", "--mirror", bad]).is_err(), "{bad}");
+        }
+        let bad = RegistryArgs { plain_http: vec!["http://x".into()], ..RegistryArgs::default() };
+        assert!(matches!(bad.client(), Err(Error::Host { .. })));
     }
 }

@@ -4,28 +4,38 @@ use std::sync::Arc;
 
 use fleetfix_model::Repository;
 
-use crate::{Error, Options, Store};
+use crate::layout::Directory;
+use crate::remote::{Http, Remote};
+use crate::store::Place;
+use crate::{Error, Options, Store, mirror};
 
 /// Connections, tokens, credentials and mirrors. Cheap to clone; clones share all of it. It
 /// belongs to the runtime that it was first used in.
 #[derive(Clone, Debug)]
 pub struct Client {
-    options: Arc<Options>,
+    http: Arc<Http>,
 }
 
 impl Client {
-    /// A client with these options. Nothing is read or asked yet.
+    /// A client with these options. Nothing is asked, and no certificate is read, before the first
+    /// request.
     pub fn new(options: Options) -> Result<Self, Error> {
-        Ok(Self { options: Arc::new(options) })
+        Ok(Self { http: Arc::new(Http::new(options)) })
     }
 
     /// The repository exactly there. Writes go here.
     pub fn store(&self, place: &Repository) -> Store {
-        todo!("{place} {:?}", self.options)
+        let inner = match place {
+            Repository::Registry { registry, path } => {
+                Place::Remote(Remote::new(self.http.clone(), registry, path.clone()))
+            }
+            Repository::Layout(dir) => Place::Directory(Directory::new(dir.clone())),
+        };
+        Store::new(place.clone(), inner)
     }
 
     /// Where the repository that a document names is read from, after mirrors.
     pub fn source(&self, name: &Repository) -> Store {
-        todo!("{name}")
+        self.store(&mirror::source(&self.http.options().mirrors, name))
     }
 }

@@ -1,16 +1,194 @@
 //! Copies a manifest and all below it from one store to another.
 
-use fleetfix_model::{Descriptor, Digest};
+use std::collections::BTreeSet;
+use std::io::Write;
 
+use bytes::Bytes;
+use fleetfix_model::{Descriptor, Digest};
+use fleetfix_oci::manifest::{Kind, Manifest};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use crate::layout::{Directory, blocking};
+use crate::reader::from_io;
+use crate::remote::Remote;
+use crate::store::{Body, Place, RawManifest};
 use crate::{Error, Store, Written};
 
+/// Deepest nesting of indexes: an index of indexes of images is the deepest seen.
+const MAX_DEPTH: usize = 4;
+/// Most manifests of one copy.
+const MAX_MANIFESTS: usize = 1000;
+/// Most bytes of all manifests of one copy: they are held until their children are written.
+const MAX_BYTES: usize = 64 << 20;
+/// Blobs that move at a time.
+const PARALLEL: usize = 4;
+/// Largest blob that passes through memory on its way between two registries, in bytes.
+const IN_MEMORY: u64 = 1 << 20;
+
 /// Copies the manifest `digest` and all below it, children first. Nothing is sent that is there;
-/// inside one registry blobs are mounted. Layers that lie elsewhere (`urls`) stay there.
+/// inside one registry blobs are mounted. Layers that lie elsewhere (`urls`) stay there. A manifest
+/// of a kind that we do not know is copied by itself.
 pub async fn copy(from: &Store, to: &Store, digest: Digest) -> Result<(), Error> {
-    todo!("{from:?} {to:?} {digest}")
+    let tree = Tree::read(from, digest).await?;
+    let mut blobs = tree.blobs.into_iter();
+    // One request before the others: Quay makes a repository with the first push to it, and
+    // refuses those that come at the same time.
+    if let Some(first) = blobs.next() {
+        copy_blob(from, to, &first).await?;
+    }
+    stream::iter(blobs)
+        .map(|blob| async move { copy_blob(from, to, &blob).await.map(drop) })
+        .buffer_unordered(PARALLEL)
+        .try_collect::<()>()
+        .await?;
+    for manifest in tree.manifests {
+        to.put_manifest(&manifest.media_type, &manifest.bytes).await?;
+    }
+    Ok(())
+}
+
+/// What is to be copied.
+struct Tree {
+    /// Children before their parents.
+    manifests: Vec<RawManifest>,
+    /// Each blob once, in the order in which they are met.
+    blobs: Vec<Descriptor>,
+}
+
+enum Step {
+    Enter(Digest, usize),
+    Leave(RawManifest),
+}
+
+impl Tree {
+    async fn read(from: &Store, digest: Digest) -> Result<Self, Error> {
+        let mut tree = Self { manifests: Vec::new(), blobs: Vec::new() };
+        let (mut entered, mut listed) = (BTreeSet::new(), BTreeSet::new());
+        let mut bytes = 0;
+        let mut steps = vec![Step::Enter(digest, 0)];
+        while let Some(step) = steps.pop() {
+            let (digest, depth) = match step {
+                Step::Leave(manifest) => {
+                    tree.manifests.push(manifest);
+                    continue;
+                }
+                Step::Enter(digest, depth) if entered.insert(digest) => (digest, depth),
+                Step::Enter(..) => continue,
+            };
+            let at = || from.repository().at(digest);
+            let limit = |problem: String| Error::Tree { reference: Box::new(at()), problem };
+            if depth > MAX_DEPTH {
+                return Err(limit(format!("nested deeper than {MAX_DEPTH}")));
+            }
+            if entered.len() > MAX_MANIFESTS {
+                return Err(limit(format!("more than {MAX_MANIFESTS} manifests")));
+            }
+            let raw = from.manifest(digest).await?;
+            bytes += raw.bytes.len();
+            if bytes > MAX_BYTES {
+                return Err(limit(format!("manifests of more than {MAX_BYTES} bytes")));
+            }
+            let bad = |e| from.unreadable(at(), e);
+            let manifest = Manifest::parse(Some(&raw.media_type), &raw.bytes).map_err(bad)?;
+            steps.push(Step::Leave(raw));
+            match manifest.kind {
+                Kind::Index => {
+                    let children = manifest.children().map_err(bad)?;
+                    steps.extend(children.iter().rev().map(|c| Step::Enter(c.digest, depth + 1)));
+                }
+                Kind::Image => {
+                    let config = manifest.config().map_err(bad)?;
+                    let layers = manifest.layers().map_err(bad)?;
+                    for blob in std::iter::once(&config).chain(&layers) {
+                        if !blob.is_foreign() && listed.insert(blob.digest) {
+                            tree.blobs.push(blob.descriptor());
+                        }
+                    }
+                }
+                Kind::Other => {}
+            }
+        }
+        Ok(tree)
+    }
 }
 
 /// Copies one blob: there already, mounted, or moved.
 pub async fn copy_blob(from: &Store, to: &Store, blob: &Descriptor) -> Result<Written, Error> {
-    todo!("{from:?} {to:?} {blob:?}")
+    match (&from.place, &to.place) {
+        (Place::Directory(from), Place::Directory(to)) => {
+            let (from, to, blob) = (from.clone(), to.clone(), blob.clone());
+            blocking(move || between(&from, &to, blob.digest, Some(blob.size))).await
+        }
+        (Place::Directory(from), Place::Remote(to)) => {
+            to.put_blob(blob, &Body::File(from.blob_path(blob.digest)?)).await
+        }
+        (Place::Remote(_), Place::Directory(directory)) => {
+            let (check, wanted) = (directory.clone(), blob.clone());
+            if blocking(move || check.holds(&wanted)).await? {
+                return Ok(Written::AlreadyThere);
+            }
+            let mut source = from.blob_reader(blob.digest, Some(blob.size)).await?.into_read();
+            let (directory, blob) = (directory.clone(), blob.clone());
+            blocking(move || directory.write(&blob, &mut source)).await?;
+            Ok(Written::New)
+        }
+        (Place::Remote(source), Place::Remote(remote)) => across(from, source, remote, blob).await,
+    }
+}
+
+/// Between two repositories of registries.
+async fn across(
+    from: &Store,
+    source: &Remote,
+    to: &Remote,
+    blob: &Descriptor,
+) -> Result<Written, Error> {
+    if to.has_blob(blob.digest, Some(blob.size), true).await? {
+        return Ok(Written::AlreadyThere);
+    }
+    let session = match to.mount_or_open(source, blob.digest).await? {
+        Ok(()) => return Ok(Written::New),
+        Err(session) => session,
+    };
+    if blob.size <= IN_MEMORY {
+        let reader = from.blob_reader(blob.digest, Some(blob.size)).await?;
+        let body = Body::Bytes(Bytes::from(reader.whole(IN_MEMORY).await?));
+        to.send_blob(blob, &body, session).await?;
+        return Ok(Written::New);
+    }
+    // Through a file: a body must be there a second time when the first sending fails.
+    let mut reader = from.blob_reader(blob.digest, Some(blob.size)).await?.into_read();
+    let spooled = blocking(move || {
+        let dir = std::env::temp_dir();
+        let fail = |source| Error::File { path: dir.clone(), source };
+        let mut file = tempfile::NamedTempFile::new_in(&dir).map_err(fail)?;
+        std::io::copy(&mut reader, &mut file).map_err(|e| from_io(e, &dir))?;
+        file.flush().map_err(fail)?;
+        Ok(file)
+    })
+    .await?;
+    to.send_blob(blob, &Body::File(spooled.path().to_owned()), session).await?;
+    Ok(Written::New)
+}
+
+/// Between two layouts. Blocks.
+pub(crate) fn between(
+    from: &Directory,
+    to: &Directory,
+    digest: Digest,
+    size: Option<u64>,
+) -> Result<Written, Error> {
+    let path = from.blob_path(digest)?;
+    let fail = |source| Error::File { path: path.clone(), source };
+    let mut file = std::fs::File::open(&path).map_err(fail)?;
+    let size = match size {
+        Some(size) => size,
+        None => file.metadata().map_err(fail)?.len(),
+    };
+    let blob = Descriptor { media_type: String::new(), digest, size };
+    if to.holds(&blob)? {
+        return Ok(Written::AlreadyThere);
+    }
+    to.write(&blob, &mut file)?;
+    Ok(Written::New)
 }

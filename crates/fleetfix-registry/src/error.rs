@@ -221,6 +221,9 @@ pub enum Error {
     /// The HTTP client could not be set up.
     #[error("cannot set up HTTP")]
     Setup(#[source] Box<reqwest::Error>),
+    /// A tag of our own making that is none: a defect.
+    #[error("a tag made of a digest")]
+    Tag(#[source] fleetfix_model::name::BadName),
     /// A worker thread was lost: a defect, or the process is ending.
     #[error("a file operation was abandoned")]
     Abandoned,
@@ -308,6 +311,7 @@ impl Classify for Error {
             | Self::Tree { .. }
             | Self::NotAttachments { .. }
             | Self::Helper { .. } => Class::Input,
+            Self::Tag(_) => Class::Bug,
             Self::Mirror { .. } | Self::Host { .. } => Class::Usage,
             Self::Manifest { source, .. } => source.class(),
             Self::Layout { source, .. } => source.class(),

@@ -67,7 +67,10 @@ impl Image {
             if depth == MAX_DEPTH || count > MAX_MANIFESTS {
                 let problem =
                     format!("more than {MAX_MANIFESTS} manifests, or indexes {MAX_DEPTH} deep");
-                return Err(Error::Tree { reference: Box::new(store.repository().at(at)), problem });
+                return Err(Error::Tree {
+                    reference: Box::new(store.repository().at(at)),
+                    problem,
+                });
             }
             // The last one goes first onto the stack, so that the order of the index is kept.
             for child in children.iter().rev() {

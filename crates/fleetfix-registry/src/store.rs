@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use fleetfix_model::name::Tag;
 use fleetfix_model::{Descriptor, Digest, Reference, Repository};
+use fleetfix_oci::manifest::Manifest;
 
-use crate::layout::Directory;
-use crate::reader::BlobReader;
-use crate::remote::Remote;
 use crate::Error;
+use crate::layout::{Directory, blocking};
+use crate::reader::{BlobReader, from_io};
+use crate::remote::Remote;
 
 /// A manifest or index with the bytes that its digest is over.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,11 +26,8 @@ pub struct RawManifest {
 impl RawManifest {
     /// Names it by media type, digest and size.
     pub fn descriptor(&self) -> Descriptor {
-        Descriptor {
-            media_type: self.media_type.clone(),
-            digest: self.digest,
-            size: self.bytes.len() as u64,
-        }
+        let size = self.bytes.len() as u64;
+        Descriptor { media_type: self.media_type.clone(), digest: self.digest, size }
     }
 }
 
@@ -77,63 +75,258 @@ impl Store {
     /// What `tag` names: the bytes are read and hashed here, whatever the registry's headers say.
     /// `None`: there is no such tag, repository or directory.
     pub async fn resolve(&self, tag: &Tag) -> Result<Option<Descriptor>, Error> {
-        todo!("{tag}")
+        Ok(self.find_tag(tag).await?.map(|manifest| manifest.descriptor()))
     }
+
     /// The manifest of `digest`, hash-checked, at most 4 MiB.
     pub async fn manifest(&self, digest: Digest) -> Result<RawManifest, Error> {
-        todo!("{digest}")
+        self.find_manifest(digest).await?.ok_or_else(|| self.absent(&self.repository.at(digest)))
     }
+
     /// The manifest of `digest`; `None` if it is not there.
     pub async fn find_manifest(&self, digest: Digest) -> Result<Option<RawManifest>, Error> {
-        todo!("{digest}")
+        let found = match &self.place {
+            Place::Directory(directory) => return directory.manifest(digest),
+            Place::Remote(remote) => remote.manifest(&digest.to_string()).await?,
+        };
+        match found {
+            Some(found) if found.digest != digest => Err(Error::DigestMismatch {
+                what: self.repository.at(digest).to_string(),
+                expected: digest,
+                actual: found.digest.to_string(),
+            }),
+            found => self.named(found, || self.repository.at(digest)),
+        }
     }
+
     /// Whether there is a manifest of `digest`.
     pub async fn has_manifest(&self, digest: Digest) -> Result<bool, Error> {
-        todo!("{digest}")
+        match &self.place {
+            Place::Directory(directory) => directory.has(digest),
+            Place::Remote(remote) => remote.has_manifest(digest, false).await,
+        }
     }
+
     /// The manifest that `tag` names; `None` if there is no such tag.
     pub async fn find_tag(&self, tag: &Tag) -> Result<Option<RawManifest>, Error> {
-        todo!("{tag}")
+        match &self.place {
+            Place::Directory(directory) => directory.tagged(tag),
+            Place::Remote(remote) => {
+                let found = remote.manifest(tag.as_str()).await?;
+                self.named(found, || self.repository.tagged(tag.clone()))
+            }
+        }
     }
+
     /// What `reference` names, by digest if it has one, else by tag. Its repository is not looked at.
     pub async fn get(&self, reference: &Reference) -> Result<RawManifest, Error> {
-        todo!("{reference}")
+        match (reference.digest, &reference.tag) {
+            (Some(digest), _) => self.manifest(digest).await,
+            (None, Some(tag)) => self
+                .find_tag(tag)
+                .await?
+                .ok_or_else(|| self.absent(&self.repository.tagged(tag.clone()))),
+            (None, None) => Err(self.absent(reference)),
+        }
     }
+
     /// A small blob in memory, hash-checked; larger than `max` bytes is refused.
     pub async fn blob(&self, digest: Digest, max: u64) -> Result<Vec<u8>, Error> {
-        todo!("{digest} {max}")
+        match &self.place {
+            Place::Directory(directory) => directory.read_blob(digest, max),
+            Place::Remote(_) => self.blob_reader(digest, None).await?.whole(max).await,
+        }
     }
-    /// A blob as a stream. `size` is what its descriptor says; the digest is checked at the end.
-    pub async fn blob_reader(&self, digest: Digest, size: Option<u64>) -> Result<BlobReader, Error> {
-        todo!("{digest} {size:?}")
+
+    /// A blob as a stream. `size` is what its descriptor says; digest and size are checked at the end.
+    pub async fn blob_reader(
+        &self,
+        digest: Digest,
+        size: Option<u64>,
+    ) -> Result<BlobReader, Error> {
+        let what = format!("blob {}", self.repository.at(digest));
+        match &self.place {
+            Place::Directory(directory) => {
+                BlobReader::file(what, digest, size, directory.blob_path(digest)?).await
+            }
+            Place::Remote(remote) => {
+                let download = remote.download(digest, size).await?;
+                Ok(BlobReader::remote(what, digest, size, download))
+            }
+        }
     }
-    /// A blob into a new file at `path`, hash-checked; on an error nothing is left there.
-    pub async fn blob_to_file(&self, digest: Digest, size: Option<u64>, path: &Path) -> Result<(), Error> {
-        todo!("{digest} {size:?} {path:?}")
+
+    /// A blob into a file at `path`, hash-checked. The file appears whole or not at all.
+    pub async fn blob_to_file(
+        &self,
+        digest: Digest,
+        size: Option<u64>,
+        path: &Path,
+    ) -> Result<(), Error> {
+        let mut source = self.blob_reader(digest, size).await?.into_read();
+        let path = path.to_owned();
+        blocking(move || {
+            let fail = |source| Error::File { path: path.clone(), source };
+            let dir =
+                path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let mut file = tempfile::NamedTempFile::new_in(dir).map_err(fail)?;
+            std::io::copy(&mut source, &mut file).map_err(|e| from_io(e, &path))?;
+            file.persist(&path).map_err(|e| fail(e.error))?;
+            Ok(())
+        })
+        .await
     }
+
     /// Whether there is a blob of `digest`.
     pub async fn has_blob(&self, digest: Digest) -> Result<bool, Error> {
-        todo!("{digest}")
+        match &self.place {
+            Place::Directory(directory) => directory.has(digest),
+            Place::Remote(remote) => remote.has_blob(digest, None, false).await,
+        }
     }
-    /// Writes a blob, unless it is there.
+
+    /// Writes a blob, unless it is there. What `body` holds is compared with `descriptor` on its way.
     pub async fn put_blob(&self, descriptor: &Descriptor, body: Body) -> Result<Written, Error> {
-        todo!("{descriptor:?} {body:?}")
+        match &self.place {
+            Place::Remote(remote) => remote.put_blob(descriptor, &body).await,
+            Place::Directory(directory) => {
+                let (directory, descriptor) = (directory.clone(), descriptor.clone());
+                blocking(move || match body {
+                    _ if directory.holds(&descriptor)? => Ok(Written::AlreadyThere),
+                    Body::Bytes(bytes) => {
+                        directory.write(&descriptor, &mut &*bytes).map(|()| Written::New)
+                    }
+                    Body::File(path) => {
+                        let open = std::fs::File::open(&path);
+                        let mut file = open.map_err(|source| Error::File { path, source })?;
+                        directory.write(&descriptor, &mut file).map(|()| Written::New)
+                    }
+                })
+                .await
+            }
+        }
     }
+
     /// Asks for a blob of another repository in the same registry. `false`: not possible, or not
-    /// permitted; upload it. Between two layouts the file is copied.
+    /// permitted; send it. Between two layouts the file is copied.
     pub async fn mount_blob(&self, from: &Repository, digest: Digest) -> Result<bool, Error> {
-        todo!("{from} {digest}")
+        match (&self.place, from) {
+            (Place::Remote(remote), Repository::Registry { registry, path })
+                if registry == remote.registry_name() =>
+            {
+                remote.mount_blob(path, digest).await
+            }
+            (Place::Directory(to), Repository::Layout(dir)) => {
+                let (to, from) = (to.clone(), Directory::new(dir.clone()));
+                if !from.has(digest)? {
+                    return Ok(false);
+                }
+                blocking(move || crate::copy::between(&from, &to, digest, None)).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
+
     /// Writes a manifest by its digest, unless it is there.
     pub async fn put_manifest(&self, media_type: &str, bytes: &[u8]) -> Result<Digest, Error> {
-        todo!("{media_type} {bytes:?}")
+        let digest = Digest::of(bytes);
+        match &self.place {
+            Place::Directory(directory) => directory.put_manifest(bytes),
+            Place::Remote(remote) => {
+                if !remote.has_manifest(digest, true).await? {
+                    let bytes = Bytes::copy_from_slice(bytes);
+                    remote.put_manifest(&digest.to_string(), media_type, &bytes).await?;
+                }
+                Ok(digest)
+            }
+        }
     }
+
     /// Makes `tag` name this manifest, whatever it named before.
-    pub async fn put_tag(&self, tag: &Tag, media_type: &str, bytes: &[u8]) -> Result<Written, Error> {
-        todo!("{tag} {media_type} {bytes:?}")
+    pub async fn put_tag(
+        &self,
+        tag: &Tag,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Written, Error> {
+        let before = self.resolve(tag).await?;
+        self.move_tag(before.map(|d| d.digest), tag, media_type, bytes).await
     }
+
     /// Makes `tag` name this manifest unless it names something else: [`Error::TagTaken`].
-    pub async fn put_immutable_tag(&self, tag: &Tag, media_type: &str, bytes: &[u8]) -> Result<Written, Error> {
-        todo!("{tag} {media_type} {bytes:?}")
+    pub async fn put_immutable_tag(
+        &self,
+        tag: &Tag,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Written, Error> {
+        let expected = Digest::of(bytes);
+        let before = self.resolve(tag).await?.map(|d| d.digest);
+        if let Some(actual) = before.filter(|before| *before != expected) {
+            let reference = Box::new(self.repository.tagged(tag.clone()));
+            return Err(Error::TagTaken { reference, expected, actual });
+        }
+        self.move_tag(before, tag, media_type, bytes).await
+    }
+
+    async fn move_tag(
+        &self,
+        before: Option<Digest>,
+        tag: &Tag,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Written, Error> {
+        match &self.place {
+            Place::Directory(directory) => directory.put_tag(tag, media_type, bytes),
+            Place::Remote(_) if before == Some(Digest::of(bytes)) => Ok(Written::AlreadyThere),
+            Place::Remote(remote) => {
+                let bytes = Bytes::copy_from_slice(bytes);
+                remote.put_manifest(tag.as_str(), media_type, &bytes).await?;
+                Ok(Written::New)
+            }
+        }
+    }
+
+    /// Fills in the media type where the registry names none that says something.
+    fn named(
+        &self,
+        found: Option<RawManifest>,
+        reference: impl FnOnce() -> Reference,
+    ) -> Result<Option<RawManifest>, Error> {
+        let Some(mut manifest) = found else { return Ok(None) };
+        let vague = ["", "application/json", "application/octet-stream", "text/plain"];
+        if vague.contains(&manifest.media_type.as_str()) {
+            let parsed = Manifest::parse(None, &manifest.bytes);
+            let parsed = parsed.map_err(|e| self.unreadable(reference(), e))?;
+            manifest.media_type = parsed.media_type;
+        }
+        Ok(Some(manifest))
+    }
+
+    pub(crate) fn unreadable(&self, reference: Reference, source: fleetfix_oci::Error) -> Error {
+        Error::Manifest { reference: Box::new(reference), source }
+    }
+
+    fn absent(&self, reference: &Reference) -> Error {
+        match (&self.place, reference.digest, &reference.tag) {
+            (Place::Directory(directory), Some(digest), _) => {
+                directory.absent(format!("manifest {digest}"))
+            }
+            (Place::Directory(directory), None, Some(tag)) => {
+                directory.absent(format!("tag `{tag}`"))
+            }
+            (_, None, None) => Error::Absent {
+                what: "a tag or digest".into(),
+                place: format!("the reference {reference}"),
+            },
+            (Place::Remote(_), Some(digest), _) => Error::Absent {
+                what: format!("manifest {digest}"),
+                place: self.repository.to_string(),
+            },
+            (Place::Remote(_), None, Some(tag)) => {
+                Error::Absent { what: format!("tag `{tag}`"), place: self.repository.to_string() }
+            }
+        }
     }
 }

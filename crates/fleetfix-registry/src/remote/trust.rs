@@ -1,0 +1,70 @@
+//! Whose certificates are believed.
+//!
+//! The usual crate lets `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the system's store; Tekton sets
+//! the latter on every step, and a cluster's own issuer must not make public registries unknown. So
+//! the system's store is loaded from its places, and what the variables name is added.
+
+use std::path::{Path, PathBuf};
+
+use reqwest::{Certificate, ClientBuilder};
+use rustls_native_certs::load_certs_from_paths;
+
+use crate::options::Certificates;
+
+/// Where systems keep their bundle, the first one that is there being it (Go,
+/// `src/crypto/x509/root_linux.go` and `root_bsd.go`).
+const BUNDLES: [&str; 6] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+/// Directories for systems without a bundle (the same source).
+const DIRS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
+
+/// All issuers: the system's and the added ones.
+pub(super) fn roots(added: &Certificates) -> Vec<Certificate> {
+    let mut found = of(system_paths());
+    found.extend(of((added.file.clone(), added.dirs.clone())));
+    if found.is_empty() {
+        // Systems that keep certificates elsewhere than in files.
+        let native = rustls_native_certs::load_native_certs().certs;
+        found.extend(native.iter().map(|der| der.to_vec()));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
+}
+
+/// Sets the issuers of a client. One that cannot be parsed is left out, as everywhere else.
+pub(super) fn trusting(
+    builder: impl Fn() -> ClientBuilder,
+    roots: &[Certificate],
+) -> Result<reqwest::Client, reqwest::Error> {
+    let build = |roots: &[Certificate]| builder().tls_certs_only(roots.to_vec()).build();
+    build(roots).or_else(|_| {
+        let usable = |root: &&Certificate| build(std::slice::from_ref(*root)).is_ok();
+        let usable: Vec<Certificate> = roots.iter().filter(usable).cloned().collect();
+        build(&usable)
+    })
+}
+
+fn system_paths() -> (Option<PathBuf>, Vec<PathBuf>) {
+    match BUNDLES.iter().map(Path::new).find(|path| path.is_file()) {
+        Some(bundle) => (Some(bundle.to_owned()), Vec::new()),
+        None => (None, DIRS.iter().map(PathBuf::from).collect()),
+    }
+}
+
+/// Faults are passed over: a missing or empty entry is the rule in containers, and a certificate
+/// that is not there fails by name at the first handshake that needs it.
+fn of((file, dirs): (Option<PathBuf>, Vec<PathBuf>)) -> Vec<Vec<u8>> {
+    let file = file.filter(|path| path.is_file());
+    let mut found = load_certs_from_paths(file.as_deref(), None).certs;
+    for dir in dirs.iter().filter(|dir| dir.is_dir()) {
+        found.extend(load_certs_from_paths(None, Some(dir)).certs);
+    }
+    found.iter().map(|der| der.to_vec()).collect()
+}
