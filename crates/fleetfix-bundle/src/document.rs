@@ -140,7 +140,7 @@ fn rollback(plan: &FixPlan, parts: &[Part<'_>]) -> Rollback {
         Some(reason) => Rollback { possible: false, reason: reason.clone(), previous },
         None => Rollback {
             possible: true,
-            reason: "the request names nothing that the base image could not go on from".into(),
+            reason: "no change is declared that the base could not go on from".into(),
             previous,
         },
     }
