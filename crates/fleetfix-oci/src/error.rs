@@ -158,9 +158,9 @@ pub enum Error {
         /// The path that was asked for.
         path: String,
     },
-    /// The base has a file that the request says it would create.
-    #[error("the base image already has `{path}` [leave out `create` to replace it]")]
-    AlreadyInBase {
+    /// There is nothing to remove.
+    #[error("the base image has no `{path}` to remove")]
+    NothingToRemove {
         /// The path that was asked for.
         path: String,
     },
@@ -278,7 +278,7 @@ impl Classify for Error {
             | Self::Archive { .. }
             | Self::LayerLimit { .. }
             | Self::NotInBase { .. }
-            | Self::AlreadyInBase { .. }
+            | Self::NothingToRemove { .. }
             | Self::ThroughFile { .. }
             | Self::NotAFile { .. }
             | Self::LinkLoop { .. }

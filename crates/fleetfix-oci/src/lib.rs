@@ -4,11 +4,19 @@
 //! |---|---|
 //! | [`manifest`] | manifests, indexes and descriptors as they came |
 //! | [`layout`] | an OCI image layout: one directory, one repository |
+//! | [`tree`] | the base image as a tree, read from the top layer down |
+//! | [`change`] | what a patch does to a base, and the entries that come of it |
+//! | [`layer`] | writes the layer of a patch |
+//! | [`metadata`] | what a layer says about a file beside its content |
 //! | [`checked`] | a reader that proves what it read |
 
+pub mod change;
 pub mod checked;
 mod error;
+pub mod layer;
 pub mod layout;
 pub mod manifest;
+pub mod metadata;
+pub mod tree;
 
 pub use error::Error;

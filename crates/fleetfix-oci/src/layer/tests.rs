@@ -1,0 +1,229 @@
+use std::collections::BTreeMap;
+
+use flate2::bufread::GzDecoder;
+use proptest::prelude::*;
+
+use super::*;
+use crate::metadata::{Metadata, Mtime};
+
+fn metadata(mode: u32) -> Metadata {
+    Metadata { mode, ..Metadata::default() }
+}
+
+fn options(threads: usize) -> Options {
+    Options { level: Level::default(), threads: NonZeroUsize::new(threads).unwrap() }
+}
+
+/// Writes `items` with contents by path.
+fn layer(
+    items: &Items,
+    contents: &BTreeMap<Vec<u8>, Vec<u8>>,
+    threads: usize,
+) -> Result<(Layer, Vec<u8>), Error> {
+    let mut out = Vec::new();
+    let open = |item: &Item| {
+        let content = contents.get(&item.path).cloned();
+        let content = content.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        Ok(Box::new(io::Cursor::new(content)) as Box<dyn Read>)
+    };
+    write(items, open, &mut out, &options(threads)).map(|layer| (layer, out))
+}
+
+fn unpacked(mut bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    GzDecoder::new(&mut bytes).read_to_end(&mut out).unwrap();
+    assert!(bytes.is_empty(), "one member and nothing after it");
+    out
+}
+
+type Found = (Vec<u8>, u8, u32, u64, u64, u64, Vec<u8>);
+
+/// What the `tar` crate, somebody else's reader, sees.
+fn entries(archive: &[u8]) -> Vec<Found> {
+    let mut archive = tar::Archive::new(archive);
+    archive
+        .entries()
+        .unwrap()
+        .map(|entry| {
+            let mut entry = entry.unwrap();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            let header = entry.header();
+            (
+                entry.path_bytes().to_vec(),
+                header.entry_type().as_byte(),
+                header.mode().unwrap(),
+                header.uid().unwrap(),
+                header.gid().unwrap(),
+                header.mtime().unwrap(),
+                content,
+            )
+        })
+        .collect()
+}
+
+fn add(items: &mut Items, contents: &mut BTreeMap<Vec<u8>, Vec<u8>>, path: &str, content: &[u8]) {
+    let (path, size) = (path.as_bytes(), content.len() as u64);
+    items.file(path, metadata(0o755), size, Digest::of(content)).unwrap();
+    contents.insert(path.to_vec(), content.to_vec());
+}
+
+#[test]
+fn a_small_layer_entry_by_entry() {
+    let (mut items, mut contents) = (Items::default(), BTreeMap::new());
+    add(&mut items, &mut contents, "usr/bin/app", b"new");
+    let sticky = Metadata {
+        mode: 0o1775,
+        uid: 1000,
+        gid: 5,
+        mtime: Mtime { seconds: 1_700_000_000, nanos: 0 },
+        ..Metadata::default()
+    };
+    items.directory(b"usr", metadata(0o755)).unwrap();
+    items.directory(b"usr/bin", sticky).unwrap();
+    items.remove(b"usr/bin/old").unwrap();
+    items.remove(b"gone").unwrap();
+
+    let (layer, bytes) = layer(&items, &contents, 2).unwrap();
+    let archive = unpacked(&bytes);
+    assert_eq!(layer.digest, Digest::of(&bytes));
+    assert_eq!(layer.size, bytes.len() as u64);
+    assert_eq!(layer.diff_id, Digest::of(&archive));
+    assert_eq!(layer.archive_size, archive.len() as u64);
+    let expected: [Found; 5] = [
+        (b".wh.gone".into(), b'0', 0o644, 0, 0, 0, vec![]),
+        (b"usr/".into(), b'5', 0o755, 0, 0, 0, vec![]),
+        (b"usr/bin/".into(), b'5', 0o1775, 1000, 5, 1_700_000_000, vec![]),
+        (b"usr/bin/.wh.old".into(), b'0', 0o644, 0, 0, 0, vec![]),
+        (b"usr/bin/app".into(), b'0', 0o755, 0, 0, 0, b"new".into()),
+    ];
+    assert_eq!(entries(&archive), expected);
+    // Plain headers, nothing of this host: five headers, one block of content, two at the end.
+    assert_eq!(archive.len(), 8 * 512);
+    assert!(archive.chunks(512).take(5).all(|block| block[257..265] == *b"ustar\x0000"));
+    assert!(archive.chunks(512).take(5).all(|block| block[265..329].iter().all(|b| *b == 0)));
+}
+
+#[test]
+fn what_a_plain_header_cannot_hold() {
+    let (mut items, mut contents) = (Items::default(), BTreeMap::new());
+    let split = format!("{}/{}", "d".repeat(150), "f".repeat(90));
+    let long = format!("{}/{}", "d".repeat(150), "g".repeat(120));
+    add(&mut items, &mut contents, &split, b"1");
+    add(&mut items, &mut contents, &long, b"2");
+    add(&mut items, &mut contents, "ümlaut", b"3");
+    let odd = Metadata {
+        mode: 0o644,
+        uid: 1 << 40,
+        gid: 0o10_000_000,
+        mtime: Mtime { seconds: -1, nanos: 500_000_000 },
+        xattrs: [(b"security.capability".to_vec(), b"\x01\x00\x0a\n=\x00".to_vec())].into(),
+    };
+    items.directory(b"z", odd).unwrap();
+    let (_, bytes) = layer(&items, &contents, 1).unwrap();
+    let archive = unpacked(&bytes);
+
+    let mut names = vec![];
+    let mut reader = tar::Archive::new(&archive[..]);
+    for entry in reader.entries().unwrap() {
+        names.push(String::from_utf8(entry.unwrap().path_bytes().to_vec()).unwrap());
+    }
+    assert_eq!(names, [split, long, "z/".to_owned(), "ümlaut".to_owned()]);
+    let pax = |key: &str| {
+        let found = archive.windows(key.len()).filter(|w| *w == key.as_bytes()).count();
+        assert_eq!(found, 1, "{key}");
+    };
+    pax("21 uid=1099511627776\n");
+    pax("15 gid=2097152\n");
+    pax("14 mtime=-0.5\n");
+    pax("SCHILY.xattr.security.capability=\u{1}\u{0}\n\n=\u{0}\n");
+    let extended = archive.chunks(512).filter(|b| b[156] == b'x' && &b[257..262] == b"ustar");
+    assert_eq!(extended.count(), 3, "the name that can be cut needs none");
+}
+
+#[test]
+fn content_must_be_what_was_declared() {
+    let declared = |content: &[u8], size: u64, digest: Digest| {
+        let mut items = Items::default();
+        items.file(b"app", metadata(0o755), size, digest).unwrap();
+        let contents = [(b"app".to_vec(), content.to_vec())].into();
+        layer(&items, &contents, 2).map(|_| ())
+    };
+    declared(b"abc", 3, Digest::of(b"abc")).unwrap();
+    assert!(matches!(declared(b"abd", 3, Digest::of(b"abc")), Err(Error::WrongDigest { .. })));
+    assert!(matches!(declared(b"ab", 3, Digest::of(b"abc")), Err(Error::WrongSize { .. })));
+    assert!(matches!(declared(b"abcd", 3, Digest::of(b"abc")), Err(Error::WrongSize { .. })));
+    let mut items = Items::default();
+    items.file(b"absent", metadata(0o755), 0, Digest::of(b"")).unwrap();
+    assert!(matches!(layer(&items, &BTreeMap::new(), 1), Err(Error::Read { .. })));
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let open = |_: &Item| Ok(Box::new(io::empty()) as Box<dyn Read>);
+    let error = write(&Items::default(), open, Full, &options(2)).unwrap_err();
+    assert_eq!(fleetfix_model::Classify::class(&error), fleetfix_model::Class::Environment);
+}
+
+#[test]
+fn paths_that_cannot_be_and_changes_that_meet() {
+    let mut items = Items::default();
+    let bad: [&[u8]; 9] =
+        [b"", b"/a", b"a/", b"a//b", b"a/../b", b"./a", b"a\0b", b"a/.wh.b", b".wh..wh..opq"];
+    for path in bad {
+        assert!(matches!(items.directory(path, metadata(0)), Err(Error::BadPath { .. })));
+        assert!(matches!(items.remove(path), Err(Error::BadPath { .. })));
+    }
+    let long = vec![b'a'; items::MAX_PATH + 1];
+    assert!(matches!(items.directory(&long, metadata(0)), Err(Error::BadPath { .. })));
+
+    let empty = Digest::of(b"");
+    items.directory(b"a", metadata(0o755)).unwrap();
+    items.directory(b"a", metadata(0o755)).unwrap();
+    assert!(matches!(items.directory(b"a", metadata(0o700)), Err(Error::Conflict { .. })));
+    items.file(b"a/b", metadata(0o644), 0, empty).unwrap();
+    assert!(matches!(items.file(b"a/b", metadata(0o644), 0, empty), Err(Error::Conflict { .. })));
+    assert!(matches!(items.remove(b"a/b"), Err(Error::Conflict { .. })));
+    assert!(matches!(items.remove(b"a"), Err(Error::Conflict { .. })));
+    items.remove(b"a/c").unwrap();
+    assert!(matches!(items.remove(b"a/c"), Err(Error::Conflict { .. })));
+    assert!(matches!(items.file(b"a/c/d", metadata(0), 0, empty), Err(Error::Conflict { .. })));
+    items.file(b"a/cd", metadata(0), 0, empty).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn another_reader_sees_what_was_written(
+        files in prop::collection::btree_map("[a-zé]{1,9}(/[a-z.]{1,60}x){0,4}", (0_u32..0o10_000, 0_u64..5_000_000, prop::collection::vec(any::<u8>(), 0..2000)), 0..12),
+    ) {
+        let (mut items, mut contents) = (Items::default(), BTreeMap::new());
+        for (path, (mode, uid, content)) in &files {
+            let metadata = Metadata { mode: *mode, uid: *uid, ..Metadata::default() };
+            items.file(path.as_bytes(), metadata, content.len() as u64, Digest::of(content)).unwrap();
+            contents.insert(path.clone().into_bytes(), content.clone());
+        }
+        let (one, bytes) = layer(&items, &contents, 1).unwrap();
+        for threads in [2, 4] {
+            let (other, same) = layer(&items, &contents, threads).unwrap();
+            prop_assert_eq!(&other, &one);
+            prop_assert!(same == bytes);
+        }
+        let found = entries(&unpacked(&bytes));
+        prop_assert_eq!(found.len(), files.len());
+        for (entry, (path, (mode, _, content))) in found.iter().zip(&files) {
+            prop_assert_eq!(&entry.0, path.as_bytes());
+            prop_assert_eq!(entry.2, *mode);
+            prop_assert_eq!(&entry.6, content);
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Reads the headers of a tar archive: ustar, GNU long names, pax. Content is passed over.
+//!
+//! Where dialects disagree we read as Go's `archive/tar` does, because the runtimes that unpack the
+//! image use it: global pax headers change nothing, and links and directories have no content
+//! whatever their size says.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use tar::Header;
+
+use super::{Limits, pax};
+use crate::Error;
+use crate::checked::from_io;
+use crate::layer::XATTR;
+use crate::metadata::{Metadata, Mtime, is_of_host};
+
+const BLOCK: usize = 512;
+
+/// One header with all that extends it.
+#[derive(Debug)]
+pub(super) struct RawEntry {
+    /// The name as it stands there.
+    pub path: Vec<u8>,
+    /// The type flag.
+    pub kind: u8,
+    /// Target of a link.
+    pub link: Vec<u8>,
+    pub metadata: Metadata,
+    /// Offset of the header, for messages.
+    pub offset: u64,
+}
+
+/// What comes before a header and changes its meaning.
+#[derive(Default)]
+struct Extension {
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+    uid: Option<u64>,
+    gid: Option<u64>,
+    mtime: Option<Mtime>,
+    xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// Reads entry by entry.
+pub(super) struct Archive<'a, R> {
+    subject: &'a str,
+    reader: R,
+    limits: &'a Limits,
+    offset: u64,
+    /// Content of the last entry that was not read.
+    content: u64,
+}
+
+impl<'a, R: Read> Archive<'a, R> {
+    pub(super) fn new(subject: &'a str, reader: R, limits: &'a Limits) -> Self {
+        Self { subject, reader, limits, offset: 0, content: 0 }
+    }
+
+    /// The next entry; `None` at the end of the archive.
+    pub(super) fn next(&mut self) -> Result<Option<RawEntry>, Error> {
+        let mut extension = Extension::default();
+        loop {
+            let rest = std::mem::take(&mut self.content);
+            self.skip(rest)?;
+            let offset = self.offset;
+            let Some(header) = self.header()? else { return Ok(None) };
+            let fields = header.as_old();
+            let [kind] = fields.linkflag;
+            let size = extension.size.map_or_else(|| unsigned(&fields.size), Ok);
+            let size = size.map_err(|reason| self.broken(offset, "size", reason))?;
+            match kind {
+                b'x' => {
+                    let body = self.body(size, self.limits.extension)?;
+                    extension.take_records(&body).map_err(|reason| self.archive(offset, reason))?;
+                }
+                // Global records: Go's reader gives them out as an entry of their own, and nobody
+                // uses it.
+                b'g' => self.content = padded(size),
+                b'L' => extension.path = Some(until_nul(&self.body(size, self.limits.extension)?)),
+                b'K' => extension.link = Some(until_nul(&self.body(size, self.limits.extension)?)),
+                _ => return self.entry(&header, kind, size, extension, offset).map(Some),
+            }
+        }
+    }
+
+    fn entry(
+        &mut self,
+        header: &Header,
+        kind: u8,
+        size: u64,
+        extension: Extension,
+        offset: u64,
+    ) -> Result<RawEntry, Error> {
+        let fields = header.as_old();
+        let path = extension.path.unwrap_or_else(|| header.path_bytes().into_owned());
+        let link = extension
+            .link
+            .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned());
+        let id = |given: Option<u64>, field: &[u8], name| match given {
+            Some(id) => Ok(id),
+            None => unsigned(field).map_err(|reason| self.broken(offset, name, reason)),
+        };
+        let mtime = match extension.mtime {
+            Some(mtime) => mtime,
+            None => signed(&fields.mtime)
+                .map(|seconds| Mtime { seconds, nanos: 0 })
+                .map_err(|reason| self.broken(offset, "mtime", reason))?,
+        };
+        let mode = unsigned(&fields.mode).map_err(|reason| self.broken(offset, "mode", reason))?;
+        let metadata = Metadata {
+            mode: u32::try_from(mode & 0o7777).unwrap_or_default(),
+            uid: id(extension.uid, &fields.uid, "uid")?,
+            gid: id(extension.gid, &fields.gid, "gid")?,
+            mtime,
+            xattrs: extension.xattrs,
+        };
+        if kind == b'S' {
+            self.sparse_map(header)?;
+        }
+        self.content = match kind {
+            b'1'..=b'6' => 0,
+            _ => padded(size),
+        };
+        // Archives from before POSIX mark a directory by its name alone.
+        let kind = match kind {
+            0 if path.ends_with(b"/") => b'5',
+            0 => b'0',
+            other => other,
+        };
+        Ok(RawEntry { path, kind, link, metadata, offset })
+    }
+
+    /// Passes over the rest of a GNU sparse file's map, which goes on in blocks of its own.
+    fn sparse_map(&mut self, header: &Header) -> Result<(), Error> {
+        let mut more = header.as_gnu().is_some_and(|gnu| gnu.isextended != [0]);
+        while more {
+            let mut block = [0; BLOCK];
+            self.exactly(&mut block)?;
+            // 21 entries of 24 bytes, then the flag (GNU tar, `struct sparse_header`).
+            more = block.get(504).is_some_and(|flag| *flag != 0);
+        }
+        Ok(())
+    }
+
+    /// The next header block; `None` at the end: two empty blocks, or simply no more bytes.
+    fn header(&mut self) -> Result<Option<Header>, Error> {
+        let offset = self.offset;
+        let mut header = Header::new_old();
+        if !self.block(header.as_mut_bytes())? {
+            return Ok(None);
+        }
+        if header.as_bytes().iter().all(|b| *b == 0) {
+            let mut second = [0; BLOCK];
+            if !self.block(&mut second)? || second.iter().all(|b| *b == 0) {
+                return Ok(None);
+            }
+            return Err(self.archive(offset, "one empty block is followed by more"));
+        }
+        let sum = unsigned(&header.as_old().cksum)
+            .map_err(|reason| self.broken(offset, "checksum", reason))?;
+        if !checksums(header.as_bytes()).contains(&i128::from(sum)) {
+            return Err(self.archive(offset, "the header's checksum is wrong"));
+        }
+        Ok(Some(header))
+    }
+
+    /// Reads one block; false at the end of the archive.
+    fn block(&mut self, block: &mut [u8; BLOCK]) -> Result<bool, Error> {
+        let n = loop {
+            match self.reader.read(block) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => break other.map_err(|e| from_io(e, self.subject))?,
+            }
+        };
+        if n == 0 {
+            return Ok(false);
+        }
+        self.count(n as u64)?;
+        self.exactly(block.get_mut(n..).unwrap_or_default())?;
+        Ok(true)
+    }
+
+    fn exactly(&mut self, buffer: &mut [u8]) -> Result<(), Error> {
+        self.reader.read_exact(buffer).map_err(|e| self.truncated(e))?;
+        self.count(buffer.len() as u64)
+    }
+
+    /// The content of an extension with its padding read too.
+    fn body(&mut self, size: u64, limit: u64) -> Result<Vec<u8>, Error> {
+        if size > limit {
+            return Err(self.limit("bytes in an extended header", limit));
+        }
+        let length = usize::try_from(size).unwrap_or_default();
+        let mut body = vec![0; length];
+        self.exactly(&mut body)?;
+        self.skip(padded(size) - size)?;
+        Ok(body)
+    }
+
+    fn skip(&mut self, length: u64) -> Result<(), Error> {
+        let mut left = length;
+        let mut buffer = [0; 16 << 10];
+        while left > 0 {
+            let step = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            self.exactly(buffer.get_mut(..step).unwrap_or_default())?;
+            left -= step as u64;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, n: u64) -> Result<(), Error> {
+        self.offset = self.offset.saturating_add(n);
+        if self.offset > self.limits.archive {
+            return Err(self.limit("bytes when unpacked", self.limits.archive));
+        }
+        Ok(())
+    }
+
+    fn truncated(&self, e: io::Error) -> Error {
+        match e.kind() {
+            io::ErrorKind::UnexpectedEof => self.archive(self.offset, "it ends in mid entry"),
+            _ => from_io(e, self.subject),
+        }
+    }
+
+    fn broken(&self, offset: u64, field: &str, reason: &str) -> Error {
+        self.archive(offset, &format!("the header's {field} {reason}"))
+    }
+
+    fn archive(&self, offset: u64, reason: &str) -> Error {
+        Error::Archive { subject: self.subject.to_owned(), offset, reason: reason.to_owned() }
+    }
+
+    fn limit(&self, what: &'static str, limit: u64) -> Error {
+        Error::LayerLimit { subject: self.subject.to_owned(), what, limit }
+    }
+}
+
+impl Extension {
+    /// A later record replaces an earlier one; an empty value takes it back.
+    fn take_records(&mut self, body: &[u8]) -> Result<(), &'static str> {
+        for (key, value) in pax::records(body)? {
+            let given = !value.is_empty();
+            let number = || if given { pax::number(value).map(Some) } else { Some(None) };
+            match key {
+                // A sparse file's own name stands in a record of its own (GNU tar).
+                b"path" | b"GNU.sparse.name" => self.path = given.then(|| value.to_vec()),
+                b"linkpath" => self.link = given.then(|| value.to_vec()),
+                b"size" => self.size = number().ok_or("the record `size` is no number")?,
+                b"uid" => self.uid = number().ok_or("the record `uid` is no number")?,
+                b"gid" => self.gid = number().ok_or("the record `gid` is no number")?,
+                b"mtime" if given => {
+                    self.mtime = Some(pax::time(value).ok_or("the record `mtime` is no time")?);
+                }
+                b"mtime" => self.mtime = None,
+                _ => self.take_xattr(key, value),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_xattr(&mut self, key: &[u8], value: &[u8]) {
+        let Some(name) = key.strip_prefix(XATTR) else { return };
+        if name.is_empty() || is_of_host(name) {
+            return;
+        }
+        if value.is_empty() {
+            self.xattrs.remove(name);
+        } else {
+            self.xattrs.insert(name.to_vec(), value.to_vec());
+        }
+    }
+}
+
+fn padded(size: u64) -> u64 {
+    size.checked_next_multiple_of(BLOCK as u64).unwrap_or(u64::MAX)
+}
+
+fn until_nul(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().take_while(|b| *b != 0).collect()
+}
+
+/// The sums of a header with its own sum as spaces: of unsigned bytes, and of signed ones as some
+/// old writers had it.
+fn checksums(block: &[u8; BLOCK]) -> [i128; 2] {
+    let bytes = (0..).zip(block).map(|(i, b)| if (148..156).contains(&i) { b' ' } else { *b });
+    let sums = bytes.fold((0, 0), |(plain, signed), b| {
+        (plain + i128::from(b), signed + i128::from(b.cast_signed()))
+    });
+    [sums.0, sums.1]
+}
+
+/// A number: octal digits, or binary after a set bit (GNU). A field of spaces and NULs is zero.
+fn signed(field: &[u8]) -> Result<i64, &'static str> {
+    match field.first() {
+        Some(first) if first & 0x80 != 0 => {
+            let negative = first & 0x40 != 0;
+            let start = if negative { -1 } else { i128::from(first & 0x3f) };
+            // A negative number fills the field with ones from the left.
+            let start = if negative { (start << 6) | i128::from(first & 0x3f) } else { start };
+            let mut value = start;
+            for byte in field.iter().skip(1) {
+                value = (value << 8) | i128::from(*byte);
+                if i64::try_from(value).is_err() {
+                    return Err("is too large");
+                }
+            }
+            i64::try_from(value).map_err(|_| "is too large")
+        }
+        _ => {
+            let is_fill = |b: &u8| *b == b' ' || *b == 0;
+            let start = field.iter().position(|b| !is_fill(b)).unwrap_or(field.len());
+            let digits: Vec<u8> =
+                field.iter().skip(start).copied().take_while(|b| !is_fill(b)).collect();
+            let digits = std::str::from_utf8(&digits).map_err(|_| "is not a number")?;
+            if digits.is_empty() {
+                return Ok(0);
+            }
+            if !digits.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
+                return Err("is not a number");
+            }
+            i64::from_str_radix(digits, 8).map_err(|_| "is too large")
+        }
+    }
+}
+
+fn unsigned(field: &[u8]) -> Result<u64, &'static str> {
+    u64::try_from(signed(field)?).map_err(|_| "is negative")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        let ok: [(&[u8], i64); 8] = [
+            (b"0000755\0", 0o755),
+            (b"   755 \0", 0o755),
+            (b"\0\0\0\0", 0),
+            (b"77777777", 0o7777_7777),
+            (b"\x80\0\0\0\0\0\x01\x02", 258),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", -1),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00", -256),
+            (b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", i64::MAX),
+        ];
+        for (field, value) in ok {
+            assert_eq!(signed(field), Ok(value), "{field:?}");
+        }
+        let bad: [&[u8]; 5] = [
+            b"8",
+            b"-1",
+            b"7x",
+            b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff",
+            b"\xbf\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+        ];
+        for field in bad {
+            assert!(signed(field).is_err(), "{field:?}");
+        }
+        assert_eq!(unsigned(b"\xff\xff\xff\xff\xff\xff\xff\xff"), Err("is negative"));
+    }
+}

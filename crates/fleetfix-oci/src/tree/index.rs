@@ -1,0 +1,226 @@
+//! What one layer of a base says about paths: every entry's metadata, and which paths of the layers
+//! below it hides (image-spec v1.1 layer.md).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::Limits;
+use super::archive::{Archive, RawEntry};
+use crate::Error;
+use crate::checked::from_io;
+use crate::layer::{MAX_PATH, WHITEOUT};
+use crate::metadata::Metadata;
+
+/// Name that hides everything below its directory.
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// Start of the names that AUFS kept for itself; Docker and containers/storage pass over them.
+const AUFS: &[u8] = b".wh..wh.";
+
+/// One entry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its metadata. A hard link's is its target's, not this.
+    pub metadata: Metadata,
+}
+
+/// What an entry of a base is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link and its text.
+    Symlink(Vec<u8>),
+    /// A hard link and the path of its target in the layer.
+    HardLink(Vec<u8>),
+    /// A device, a pipe or what else there is.
+    Special(&'static str),
+}
+
+/// All entries of one layer.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct LayerIndex {
+    pub(super) entries: BTreeMap<Vec<u8>, Entry>,
+    whiteouts: BTreeSet<Vec<u8>>,
+    opaque: BTreeSet<Vec<u8>>,
+}
+
+impl LayerIndex {
+    /// Reads a layer to its end, plain or compressed with gzip. `subject` names it in messages. Give
+    /// it a reader that checks the digest: it is read to its end too.
+    pub fn read(subject: &str, mut reader: impl Read, limits: &Limits) -> Result<Self, Error> {
+        let mut magic = Vec::new();
+        reader.by_ref().take(4).read_to_end(&mut magic).map_err(|e| from_io(e, subject))?;
+        // Media types lie about compression, so nobody trusts them: containers/image looks at
+        // the first bytes too (`pkg/compression`).
+        let gzip = magic.starts_with(&[0x1f, 0x8b]);
+        let unsupported: [(&[u8], &str); 3] =
+            [(&[0x28, 0xb5, 0x2f, 0xfd], "zstd"), (b"\xfd7zX", "xz"), (b"BZh", "bzip2")];
+        let unsupported = unsupported.iter().find(|(start, _)| magic.starts_with(start));
+        if let Some((_, compression)) = unsupported {
+            return Err(Error::UnsupportedCompression { subject: subject.to_owned(), compression });
+        }
+        let whole = io::Cursor::new(magic).chain(&mut reader);
+        let index = if gzip {
+            let decoder = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, whole));
+            Self::read_archive(subject, BufReader::with_capacity(64 << 10, decoder), limits)?
+        } else {
+            Self::read_archive(subject, BufReader::with_capacity(64 << 10, whole), limits)?
+        };
+        io::copy(&mut reader, &mut io::sink()).map_err(|e| from_io(e, subject))?;
+        Ok(index)
+    }
+
+    fn read_archive(subject: &str, reader: impl Read, limits: &Limits) -> Result<Self, Error> {
+        let mut archive = Archive::new(subject, reader, limits);
+        let mut index = Self::default();
+        let (mut count, mut memory) = (0_u64, 0_u64);
+        let limit = |what, limit| Error::LayerLimit { subject: subject.to_owned(), what, limit };
+        while let Some(entry) = archive.next()? {
+            count += 1;
+            let xattrs: usize = entry.metadata.xattrs.iter().map(|(k, v)| k.len() + v.len()).sum();
+            memory += (entry.path.len() + entry.link.len() + xattrs) as u64;
+            if count > limits.entries {
+                return Err(limit("entries", limits.entries));
+            }
+            if memory > limits.memory {
+                return Err(limit("bytes of names and attributes", limits.memory));
+            }
+            if entry.path.len() > MAX_PATH || entry.link.len() > MAX_PATH {
+                return Err(limit("bytes in a path", MAX_PATH as u64));
+            }
+            let offset = entry.offset;
+            index.add(entry).map_err(|reason| Error::Archive {
+                subject: subject.to_owned(),
+                offset,
+                reason,
+            })?;
+        }
+        Ok(index)
+    }
+
+    fn add(&mut self, entry: RawEntry) -> Result<(), String> {
+        let path = normal(&entry.path)?;
+        let split = path.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
+        let (parent, name) = path.split_at(split);
+        let parent = parent.strip_suffix(b"/").unwrap_or(parent);
+        if let Some(through) = self.not_a_directory_above(&path) {
+            let (path, through) =
+                (String::from_utf8_lossy(&path), String::from_utf8_lossy(through));
+            return Err(format!("`{path}` lies below `{through}`, which is not a directory there"));
+        }
+        if name == OPAQUE {
+            self.opaque.insert(parent.to_vec());
+            return Ok(());
+        }
+        if name.starts_with(AUFS) {
+            return Ok(());
+        }
+        if let Some(name) = name.strip_prefix(WHITEOUT) {
+            if matches!(name, b"" | b"." | b"..") {
+                return Err("a whiteout names nothing".into());
+            }
+            let slash: &[u8] = if parent.is_empty() { b"" } else { b"/" };
+            self.whiteouts.insert([parent, slash, name].concat());
+            return Ok(());
+        }
+        if path.is_empty() {
+            // The root itself: runtimes take its metadata from the lowest layer.
+            return Ok(());
+        }
+        let kind = match entry.kind {
+            b'0' | b'7' | b'S' => EntryKind::File,
+            b'1' => EntryKind::HardLink(normal(&entry.link)?),
+            b'2' => EntryKind::Symlink(entry.link),
+            b'3' => EntryKind::Special("a character device"),
+            b'4' => EntryKind::Special("a block device"),
+            b'5' => EntryKind::Directory,
+            b'6' => EntryKind::Special("a named pipe"),
+            _ => EntryKind::Special("of an unknown kind"),
+        };
+        if kind != EntryKind::Directory {
+            // What unpacked first goes when something else takes the place of its directory.
+            let below: Vec<_> = self.below(&path).map(|(path, _)| path.clone()).collect();
+            for path in below {
+                self.entries.remove(&path);
+            }
+        }
+        self.entries.insert(path, Entry { kind, metadata: entry.metadata });
+        Ok(())
+    }
+
+    /// The entry at a path.
+    pub fn get(&self, path: &[u8]) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// True if the layer must have a directory at `path` although no entry describes it.
+    pub(super) fn implies(&self, path: &[u8]) -> bool {
+        self.opaque.contains(path) || self.below(path).next().is_some()
+    }
+
+    /// True if whatever the layers below have at `path` cannot be seen.
+    pub(super) fn hides(&self, path: &[u8]) -> bool {
+        self.whiteouts.contains(path)
+            || self.opaque.contains(&b""[..])
+            || self.not_a_directory_above(path).is_some()
+            || above(path).any(|top| self.whiteouts.contains(top) || self.opaque.contains(top))
+    }
+
+    /// Other names of the file at `path`, sorted.
+    pub(super) fn hard_links(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        let target = |entry: &Entry| match &entry.kind {
+            EntryKind::HardLink(target) => Some(target.clone()),
+            _ => None,
+        };
+        let own = self.get(path).and_then(target).unwrap_or_else(|| path.to_vec());
+        let linked = self.entries.iter().filter(|(_, entry)| target(entry).as_ref() == Some(&own));
+        let mut names: Vec<_> = linked.map(|(name, _)| name.clone()).chain([own.clone()]).collect();
+        names.retain(|name| name != path);
+        names.sort();
+        names
+    }
+
+    fn below<'a>(&'a self, path: &[u8]) -> impl Iterator<Item = (&'a Vec<u8>, &'a Entry)> {
+        let start = [path, b"/"].concat();
+        let end = start.clone();
+        self.entries.range(start..).take_while(move |(path, _)| path.starts_with(&end))
+    }
+
+    fn not_a_directory_above<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        above(path)
+            .find(|top| self.get(top).is_some_and(|entry| entry.kind != EntryKind::Directory))
+    }
+}
+
+/// The directories that lead to a path, the nearest first, without the root.
+fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    (0..path.len()).rev().filter(|i| path.get(*i) == Some(&b'/')).filter_map(|i| path.get(..i))
+}
+
+/// A name without `.` components and slashes at its ends. Absolute names mean the root of the image.
+fn normal(name: &[u8]) -> Result<Vec<u8>, String> {
+    let refuse = |reason| Err(format!("the name `{}` {reason}", String::from_utf8_lossy(name)));
+    if name.contains(&0) {
+        return refuse("holds a NUL byte");
+    }
+    let mut out = Vec::with_capacity(name.len());
+    for component in name.split(|b| *b == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => return refuse("has a `..` component"),
+            _ => {
+                if !out.is_empty() {
+                    out.push(b'/');
+                }
+                out.extend_from_slice(component);
+            }
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,577 @@
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use fleetfix_model::{Class, Classify};
+use proptest::prelude::*;
+use tar::{EntryType, Header};
+
+use super::*;
+use crate::Error;
+use crate::metadata::Mtime;
+
+/// A tar archive in the making, by the `tar` crate's headers.
+#[derive(Clone, Default)]
+struct Tar(Vec<u8>);
+
+impl Tar {
+    fn header(mut self, mut header: Header, name: &[u8], content: &[u8]) -> Self {
+        header.as_old_mut().name[..name.len()].copy_from_slice(name);
+        header.set_cksum();
+        self.0.extend_from_slice(header.as_bytes());
+        self.0.extend_from_slice(content);
+        self.0.resize(self.0.len().next_multiple_of(512), 0);
+        self
+    }
+
+    fn add(self, kind: EntryType, path: &str, mode: u32, content: &[u8]) -> Self {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(1);
+        header.set_gid(2);
+        header.set_mtime(3);
+        header.set_size(content.len() as u64);
+        self.header(header, path.as_bytes(), content)
+    }
+
+    fn dir(self, path: &str, mode: u32) -> Self {
+        self.add(EntryType::Directory, path, mode, b"")
+    }
+
+    fn file(self, path: &str, mode: u32) -> Self {
+        self.add(EntryType::Regular, path, mode, b"old content")
+    }
+
+    fn link(self, kind: EntryType, path: &str, to: &str) -> Self {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_mode(0o777);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(0);
+        header.set_link_name_literal(to).unwrap();
+        self.header(header, path.as_bytes(), b"")
+    }
+
+    fn symlink(self, path: &str, to: &str) -> Self {
+        self.link(EntryType::Symlink, path, to)
+    }
+
+    fn hard_link(self, path: &str, to: &str) -> Self {
+        self.link(EntryType::Link, path, to)
+    }
+
+    fn pax(self, records: &[(&str, &[u8])]) -> Self {
+        let mut body = Vec::new();
+        for (key, value) in records {
+            let rest = key.len() + value.len() + 3;
+            let mut length = rest + 1;
+            while length != rest + length.to_string().len() {
+                length = rest + length.to_string().len();
+            }
+            write!(body, "{length} {key}=").unwrap();
+            body.extend_from_slice(value);
+            body.push(b'\n');
+        }
+        self.add(EntryType::XHeader, "pax", 0o644, &body)
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(&[0; 1024]);
+        self.0
+    }
+
+    fn index(self) -> LayerIndex {
+        read(&self.end()).unwrap()
+    }
+}
+
+fn tar() -> Tar {
+    Tar::default()
+}
+
+fn read(bytes: &[u8]) -> Result<LayerIndex, Error> {
+    LayerIndex::read("layer", bytes, &Limits::default())
+}
+
+fn tree(layers: impl IntoIterator<Item = Tar>) -> Tree {
+    let mut tree = Tree::new();
+    for layer in layers {
+        tree.push(layer.index());
+    }
+    tree.complete();
+    tree
+}
+
+fn resolve(tree: &Tree, path: &str) -> Resolved {
+    tree.resolve(path.as_bytes(), Final::Follow).unwrap().expect("all layers are there")
+}
+
+fn mode(tree: &Tree, path: &str) -> u32 {
+    match resolve(tree, path).target {
+        Target::File { metadata, .. } => metadata.mode,
+        other => panic!("{path}: {other:?}"),
+    }
+}
+
+fn parents(resolved: &Resolved) -> Vec<(String, u32)> {
+    let name = |p: &Parent| String::from_utf8(p.path.clone()).unwrap();
+    resolved.parents.iter().map(|p| (name(p), p.metadata.mode)).collect()
+}
+
+#[test]
+fn metadata_of_a_file_and_all_its_parents() {
+    let base = tar()
+        .dir("./", 0o700)
+        .dir("./usr/", 0o2775)
+        .dir("/usr/bin", 0o755)
+        .file("usr/bin/app", 0o4711);
+    let tree = tree([base]);
+    let found = resolve(&tree, "/usr/bin/app");
+    assert_eq!(parents(&found), [("usr".into(), 0o2775), ("usr/bin".into(), 0o755)]);
+    let Target::File { metadata, hard_links } = found.target else { panic!() };
+    assert_eq!((metadata.mode, metadata.uid, metadata.gid), (0o4711, 1, 2));
+    assert_eq!(metadata.mtime, Mtime { seconds: 3, nanos: 0 });
+    assert_eq!(hard_links, Vec::<Vec<u8>>::new());
+    assert_eq!(resolve(&tree, "/usr").target, Target::Directory);
+    assert_eq!(parents(&resolve(&tree, "/usr/bin")), [("usr".into(), 0o2775)]);
+}
+
+#[test]
+fn layers_are_asked_for_only_while_needed() {
+    let app = tar().dir("usr", 0o755).dir("usr/bin", 0o755).file("usr/bin/app", 0o755);
+    let mut tree = Tree::new();
+    assert_eq!(tree.resolve(b"/usr/bin/app", Final::Follow).unwrap(), None);
+    tree.push(app.index());
+    assert!(tree.resolve(b"/usr/bin/app", Final::Follow).unwrap().is_some());
+    assert_eq!(tree.resolve(b"/usr/bin/other", Final::Follow).unwrap(), None);
+    // The file is there, its parent is not described yet.
+    let mut tree = Tree::new();
+    tree.push(tar().file("usr/bin/app", 0o755).index());
+    assert_eq!(tree.resolve(b"/usr/bin/app", Final::Follow).unwrap(), None);
+    tree.push(tar().dir("usr", 0o711).dir("usr/bin", 0o711).index());
+    let found = tree.resolve(b"/usr/bin/app", Final::Follow).unwrap().unwrap();
+    assert_eq!(parents(&found), [("usr".into(), 0o711), ("usr/bin".into(), 0o711)]);
+}
+
+#[test]
+fn the_upper_layer_wins() {
+    let lower = tar().dir("d", 0o700).file("d/a", 0o600).file("d/b", 0o600);
+    let upper = tar().dir("d", 0o755).file("d/a", 0o644);
+    let tree = tree([upper, lower]);
+    assert_eq!((mode(&tree, "/d/a"), mode(&tree, "/d/b")), (0o644, 0o600));
+    assert_eq!(parents(&resolve(&tree, "/d/b")), [("d".into(), 0o755)]);
+}
+
+#[test]
+fn whiteouts_and_opaque_directories() {
+    let lower = || tar().dir("d", 0o700).file("d/a", 0o600).dir("d/e", 0o700).file("d/e/f", 0o600);
+    let absent =
+        |upper: Tar, path: &str| resolve(&tree([upper, lower()]), path).target == Target::Absent;
+    assert!(absent(tar().file("d/.wh.a", 0), "/d/a"));
+    assert!(absent(tar().file(".wh.d", 0), "/d/a"));
+    assert!(absent(tar().file(".wh.d", 0), "/d/e/f"));
+    assert!(absent(tar().file("d/.wh..wh..opq", 0), "/d/a"));
+    assert!(absent(tar().file("d/.wh..wh..opq", 0), "/d/e/f"));
+    assert!(absent(tar().file(".wh..wh..opq", 0), "/d/a"));
+}
+
+#[test]
+fn what_a_whiteout_leaves_alone() {
+    let lower = || tar().dir("d", 0o711).file("d/a", 0o600).file("d/ab", 0o600);
+    let over = |upper: Tar| tree([upper, lower()]);
+    assert_eq!(mode(&over(tar().file("d/.wh.a", 0)), "/d/ab"), 0o600);
+    assert_eq!(mode(&over(tar().file("d/.wh..wh.plnk", 0)), "/d/a"), 0o600, "AUFS' own names");
+    // Removed and written in one layer: the new one is seen, whatever the order.
+    let again = over(tar().file("d/a", 0o644).file("d/.wh.a", 0));
+    assert_eq!(mode(&again, "/d/a"), 0o644);
+    // An opaque directory keeps what its own layer has, and the metadata from below.
+    let opaque = over(tar().file("d/.wh..wh..opq", 0).file("d/new", 0o640));
+    assert_eq!(mode(&opaque, "/d/new"), 0o640);
+    assert_eq!(parents(&resolve(&opaque, "/d/new")), [("d".into(), 0o711)]);
+}
+
+#[test]
+fn directories_that_nobody_describes() {
+    let found = resolve(&tree([tar().file("a/b/c", 0o644)]), "/a/b/c");
+    assert_eq!(parents(&found), [("a".into(), 0o755), ("a/b".into(), 0o755)]);
+    assert_eq!(found.parents[0].metadata, Metadata::implied_directory());
+    // It takes the place of a lower link of the same name, as in containers/storage.
+    let tree =
+        tree([tar().file("bin/x", 0o700), tar().symlink("bin", "usr/bin").dir("usr", 0o755)]);
+    assert_eq!(resolve(&tree, "/bin/x").path, b"bin/x");
+    let Target::File { metadata, .. } = resolve(&tree, "/bin/x").target else { panic!() };
+    assert_eq!(metadata.mode, 0o700);
+}
+
+#[test]
+fn symbolic_links_are_followed_inside_the_image() {
+    let base = tar()
+        .dir("usr", 0o755)
+        .dir("usr/bin", 0o751)
+        .file("usr/bin/real", 0o755)
+        .symlink("bin", "usr/bin")
+        .symlink("sbin", "/usr/../../usr/./bin//")
+        .symlink("usr/bin/app", "real")
+        .symlink("usr/bin/up", "../../bin/app");
+    let tree = tree([base]);
+    for path in ["/bin/real", "/sbin/real", "/usr/bin/app", "/bin/app", "/sbin/up"] {
+        let found = resolve(&tree, path);
+        assert_eq!(found.path, b"usr/bin/real", "{path}");
+        assert_eq!(parents(&found), [("usr".into(), 0o755), ("usr/bin".into(), 0o751)], "{path}");
+    }
+    let kept = tree.resolve(b"/bin/up", Final::Keep).unwrap().unwrap();
+    assert_eq!((kept.path.as_slice(), kept.target), (&b"usr/bin/up"[..], Target::Symlink));
+}
+
+#[test]
+fn links_that_do_not_end_and_paths_through_files() {
+    let base = tar()
+        .symlink("a", "b")
+        .symlink("b", "/a")
+        .symlink("self", "self/x")
+        .dir("d", 0o755)
+        .file("d/f", 0o644)
+        .symlink("through", "d/f/g")
+        .hard_link("x", "y")
+        .hard_link("y", "x")
+        .hard_link("dir", "d")
+        .hard_link("dangling", "nothing")
+        .add(EntryType::Char, "null", 0o666, b"");
+    let tree = tree([base]);
+    let fails = |path: &str| tree.resolve(path.as_bytes(), Final::Follow).unwrap_err();
+    assert!(matches!(fails("/a"), Error::LinkLoop { .. }));
+    assert!(matches!(fails("/self"), Error::LinkLoop { .. }));
+    assert!(matches!(fails("/d/f/g"), Error::ThroughFile { .. }));
+    assert!(matches!(fails("/through"), Error::ThroughFile { .. }));
+    assert!(matches!(fails("/null/x"), Error::ThroughFile { .. }));
+    assert!(matches!(fails("/x"), Error::LinkLoop { .. }));
+    assert!(matches!(fails("/dir"), Error::NotAFile { .. }));
+    assert!(matches!(fails("/dangling"), Error::NotAFile { .. }));
+    assert_eq!(resolve(&tree, "/null").target, Target::Special("a character device"));
+    assert_eq!(fails("/a").class(), Class::Input);
+}
+
+#[test]
+fn a_hard_link_has_its_targets_metadata_and_its_names_are_told() {
+    let base = tar().file("one", 0o4755).hard_link("two", "one").hard_link("three", "./two");
+    let lower = tar().file("lower", 0o640);
+    let upper = tar().hard_link("upper", "lower");
+    let tree = tree([upper, base, lower]);
+    let names = |path: &str| match resolve(&tree, path).target {
+        Target::File { metadata, hard_links } => {
+            let names = hard_links.iter().map(|n| String::from_utf8_lossy(n).into_owned());
+            (metadata.mode, names.collect::<Vec<_>>())
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(names("/one"), (0o4755, vec!["two".to_owned()]));
+    assert_eq!(names("/two").0, 0o4755);
+    assert_eq!(names("/three").0, 0o4755);
+    assert!(names("/two").1.contains(&"one".to_owned()));
+    assert_eq!(names("/upper"), (0o640, vec!["lower".to_owned()]));
+}
+
+#[test]
+fn extended_headers_hold_any_byte() {
+    let capability: &[u8] = b"\x01\x00\x00\x02\x0a\x00\n10=\n\x00";
+    let long = format!("{}/{}", "d".repeat(200), "f".repeat(200));
+    let base = tar()
+        .pax(&[
+            ("path", long.as_bytes()),
+            ("uid", b"4294967295"),
+            ("gid", b"3000000"),
+            ("mtime", b"1700000000.25"),
+            ("SCHILY.xattr.security.capability", capability),
+            ("SCHILY.xattr.security.selinux", b"host"),
+            ("SCHILY.xattr.trusted.overlay.opaque", b"y"),
+            ("SCHILY.xattr.user.empty", b""),
+            ("comment", b"\n\n"),
+        ])
+        .file("short", 0o755)
+        .file("next", 0o644);
+    let tree = tree([base]);
+    let Target::File { metadata, .. } = resolve(&tree, &format!("/{long}")).target else {
+        panic!()
+    };
+    assert_eq!((metadata.uid, metadata.gid), (4_294_967_295, 3_000_000));
+    assert_eq!(metadata.mtime, Mtime { seconds: 1_700_000_000, nanos: 250_000_000 });
+    let xattrs = [(b"security.capability".to_vec(), capability.to_vec())];
+    assert_eq!(metadata.xattrs, xattrs.into());
+    let Target::File { metadata, .. } = resolve(&tree, "/next").target else { panic!() };
+    assert_eq!((metadata.uid, metadata.xattrs.len()), (1, 0), "an extension is for one entry");
+}
+
+#[test]
+fn dialects() {
+    let long = format!("{}/{}", "a".repeat(120), "b".repeat(120));
+    let gnu = |kind: u8, content: &[u8]| {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::new(kind));
+        header.set_size(content.len() as u64);
+        header.set_mode(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        (header, content.to_vec())
+    };
+    let (name, name_body) = gnu(b'L', format!("{long}\0").as_bytes());
+    let (link, link_body) = gnu(b'K', format!("{}\0", "c/".repeat(80)).as_bytes());
+    let mut empty = Header::new_old();
+    empty.set_mode(0o640);
+    empty.set_size(0);
+    empty.as_old_mut().linkflag = [0];
+    let mut sparse = Header::new_gnu();
+    sparse.set_entry_type(EntryType::GNUSparse);
+    sparse.set_mode(0o600);
+    sparse.set_uid(0);
+    sparse.set_gid(0);
+    sparse.set_size(512);
+    sparse.as_gnu_mut().unwrap().set_is_extended(true);
+    let mut map = [0; 512];
+    map[504] = 1;
+    let base = tar()
+        .header(name, b"././@LongLink", &name_body)
+        .file("cut", 0o711)
+        .header(link, b"././@LongLink", &link_body)
+        .symlink("link", "cut")
+        .header(empty, b"old", b"")
+        .header(sparse, b"sparse", &[&map[..], &[0; 512], &[7; 512]].concat())
+        .add(EntryType::XGlobalHeader, "pax", 0, b"15 path=ignored\n")
+        .file("back\\slash", 0o604)
+        .dir("c", 0o755)
+        .file("last", 0o601);
+    let index = base.clone().index();
+    let tree = tree([base]);
+    assert_eq!(mode(&tree, &format!("/{long}")), 0o711);
+    let text = "c/".repeat(80).into_bytes();
+    assert_eq!(index.get(b"link").unwrap().kind, EntryKind::Symlink(text));
+    assert_eq!(mode(&tree, "/old"), 0o640, "fields of NULs are zero");
+    assert_eq!(mode(&tree, "/sparse"), 0o600);
+    assert_eq!(mode(&tree, "/back\\slash"), 0o604);
+    assert_eq!(mode(&tree, "/last"), 0o601, "nothing before it was misread");
+}
+
+#[test]
+fn a_size_in_a_pax_record_is_the_size() {
+    let content = [b'x'; 700];
+    let mut header = Header::new_ustar();
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    let base = tar().pax(&[("size", b"700")]).header(header, b"a", &content).file("b", 0o604);
+    assert_eq!(mode(&tree([base]), "/b"), 0o604);
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn compressions() {
+    let plain = tar().file("a", 0o644).file("b", 0o600).end();
+    let index = read(&plain).unwrap();
+    assert_eq!(read(&gzip(&plain)).unwrap(), index);
+    let (one, two) = plain.split_at(700);
+    assert_eq!(read(&[gzip(one), gzip(two)].concat()).unwrap(), index, "several members");
+    assert_eq!(read(&plain[..plain.len() - 1024]).unwrap(), index, "no end mark");
+    assert_eq!(read(b"").unwrap(), LayerIndex::default());
+    for (magic, name) in
+        [(&b"\x28\xb5\x2f\xfd...."[..], "zstd"), (b"\xfd7zXZ\0", "xz"), (b"BZh91AY", "bzip2")]
+    {
+        match read(magic) {
+            Err(Error::UnsupportedCompression { compression, .. }) => assert_eq!(compression, name),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_reader_is_read_to_its_end() {
+    let plain = [tar().file("a", 0o644).end(), b"more".to_vec()].concat();
+    let wrong = fleetfix_model::Digest::of(b"other");
+    for bytes in [plain.clone(), gzip(&plain)] {
+        let reader = crate::checked::CheckedReader::new(&bytes[..], "layer", wrong, None);
+        let error = LayerIndex::read("layer", reader, &Limits::default()).unwrap_err();
+        assert_eq!(error.class(), Class::Refused);
+    }
+}
+
+#[test]
+fn hostile_archives() {
+    let huge = {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::XHeader);
+        header.set_mode(0);
+        header.set_size(1 << 40);
+        tar().header(header, b"pax", b"")
+    };
+    let negative = {
+        let mut header = Header::new_ustar();
+        header.set_mode(0);
+        header.as_old_mut().size = [0xff; 12];
+        tar().header(header, b"a", b"")
+    };
+    let no_sum = {
+        let mut bytes = tar().file("a", 0o644);
+        bytes.0[0] = b'b';
+        bytes
+    };
+    let gap = {
+        let mut bytes = tar().file("a", 0o644);
+        bytes.0.extend_from_slice(&[0; 512]);
+        bytes.file("b", 0o644)
+    };
+    let table = [
+        ("`..`", tar().file("a/../../b", 0o644)),
+        ("`..` in a hard link", tar().hard_link("a", "../b")),
+        ("below a link", tar().symlink("a", "b").file("a/c", 0o644)),
+        ("below a file", tar().file("a", 0o644).file("a/c", 0o644)),
+        ("empty whiteout", tar().file("a/.wh.", 0)),
+        ("whiteout of `..`", tar().file("a/.wh...", 0)),
+        ("NUL in a name", tar().pax(&[("path", b"a\0b")]).file("a", 0o644)),
+        ("broken record", tar().add(EntryType::XHeader, "pax", 0, b"99 path=a\n").file("a", 0o644)),
+        ("record that is no number", tar().pax(&[("uid", b"-1")]).file("a", 0o644)),
+        ("huge extension", huge),
+        ("negative size", negative),
+        ("wrong checksum", no_sum),
+        ("one empty block", gap),
+    ];
+    for (fact, archive) in table {
+        let error = read(&archive.end()).unwrap_err();
+        assert!(
+            matches!(error, Error::Archive { .. } | Error::LayerLimit { .. }),
+            "{fact}: {error:?}"
+        );
+        assert_eq!(error.class(), Class::Input, "{fact}");
+    }
+}
+
+#[test]
+fn caps() {
+    let limits = Limits { entries: 2, memory: 10, extension: 600, archive: 4096 };
+    let capped =
+        |archive: Tar, what: &str| match LayerIndex::read("layer", &archive.end()[..], &limits) {
+            Err(Error::LayerLimit { what: found, .. }) => assert_eq!(found, what),
+            other => panic!("{what}: {other:?}"),
+        };
+    capped(tar().dir("a", 0).dir("b", 0).dir("c", 0), "entries");
+    capped(tar().dir("a2345678901", 0), "bytes of names and attributes");
+    capped(tar().pax(&[("comment", &[b'x'; 600])]).dir("a", 0), "bytes in an extended header");
+    capped(tar().add(EntryType::Regular, "a", 0, &[0; 4096]), "bytes when unpacked");
+    let long = "a".repeat(5000);
+    let archive = tar().pax(&[("path", long.as_bytes())]).dir("a", 0).end();
+    assert!(matches!(read(&archive), Err(Error::LayerLimit { what: "bytes in a path", .. })));
+}
+
+/// A small archive with something of everything.
+fn of_everything() -> Vec<u8> {
+    tar()
+        .dir("usr", 0o755)
+        .pax(&[("SCHILY.xattr.security.capability", b"\n\x00\n"), ("mtime", b"1.5")])
+        .file("usr/app", 0o755)
+        .symlink("bin", "usr")
+        .hard_link("usr/other", "usr/app")
+        .file("usr/.wh.gone", 0)
+        .end()
+}
+
+#[test]
+fn truncated_anywhere() {
+    let plain = of_everything();
+    let whole = read(&plain).unwrap();
+    for length in 0..plain.len() {
+        match read(&plain[..length]) {
+            // Without its end mark an archive may end after any entry.
+            Ok(index) => assert!(length % 512 == 0 && index.entries.len() <= whole.entries.len()),
+            Err(error) => assert_eq!(error.class(), Class::Input, "{length}: {error:?}"),
+        }
+    }
+    let packed = gzip(&plain);
+    for length in 5..packed.len() {
+        // What is cut off behind the end mark is for the digest to find.
+        assert!(read(&packed[..length]).map_or(true, |index| index == whole), "{length}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_changed_byte_is_read_or_refused(at in any::<prop::sample::Index>(), to in any::<u8>(), path in "[a-z/.]{0,12}") {
+        let mut bytes = of_everything();
+        let i = at.index(bytes.len());
+        bytes[i] = to;
+        if let Ok(index) = read(&bytes) {
+            let mut tree = Tree::new();
+            tree.push(index);
+            let _ = tree.resolve(path.as_bytes(), Final::Follow);
+            tree.complete();
+            for path in [path.as_str(), "/bin/app", "/usr/other", "/usr/gone"] {
+                if let Ok(found) = tree.resolve(path.as_bytes(), Final::Keep) {
+                    prop_assert!(found.is_some(), "a complete tree knows");
+                }
+            }
+        }
+        let mut packed = gzip(&of_everything());
+        let i = at.index(packed.len());
+        packed[i] = to;
+        let _ = read(&packed);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..1600)) {
+        let _ = read(&bytes);
+    }
+
+    /// Looking a path up is the same as unpacking all layers in order, for trees without links.
+    #[test]
+    fn a_tree_is_its_layers_unpacked(layers in prop::collection::vec(prop::collection::vec(("[ab](/[ab]){0,2}", 0..4_u8, 0..0o1000_u32), 0..6), 1..4)) {
+        let mut unpacked = std::collections::BTreeMap::<String, (bool, u32)>::new();
+        let mut archives = Vec::new();
+        for layer in &layers {
+            let mut archive = tar();
+            let mut own = std::collections::BTreeMap::new();
+            // One entry for each path, parents first and all of them directories.
+            for (path, kind, mode) in layer {
+                if path.match_indices('/').all(|(i, _)| own.get(&path[..i]).is_some_and(|(kind, _)| *kind == 1)) {
+                    own.entry(path.clone()).or_insert((*kind, *mode));
+                }
+            }
+            for (path, (kind, mode)) in &own {
+                let below = format!("{path}/");
+                let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
+                let parent = &path[..path.len() - name.len()];
+                archive = match kind {
+                    0 => archive.file(path, *mode),
+                    1 => archive.dir(path, *mode),
+                    2 => archive.file(&format!("{parent}.wh.{name}"), 0),
+                    _ => archive,
+                };
+                if matches!(kind, 0 | 2) {
+                    unpacked.retain(|other, _| other != path && !other.starts_with(&below));
+                }
+                match kind {
+                    0 => { unpacked.insert(path.clone(), (true, *mode)); }
+                    1 => {
+                        unpacked.insert(path.clone(), (false, *mode));
+                    }
+                    _ => {}
+                }
+            }
+            archives.push(archive);
+        }
+        let tree = tree(archives.into_iter().rev());
+        for path in ["a", "b", "a/a", "a/b", "b/a", "a/a/a", "a/b/a", "b/b/b"] {
+            let seen = match tree.resolve(path.as_bytes(), Final::Follow) {
+                Ok(Some(Resolved { target: Target::File { metadata, .. }, .. })) => Some((true, metadata.mode)),
+                Ok(Some(Resolved { target: Target::Directory, .. })) => unpacked.get(path).copied().filter(|(file, _)| !file),
+                Ok(Some(Resolved { target: Target::Absent, .. })) | Err(Error::ThroughFile { .. }) => None,
+                other => panic!("{other:?}"),
+            };
+            prop_assert_eq!(seen, unpacked.get(path).copied(), "{}", path);
+        }
+    }
+}
