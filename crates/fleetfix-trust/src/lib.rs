@@ -18,6 +18,7 @@ mod der;
 pub mod dsse;
 pub mod key;
 pub mod pem;
+pub mod policy;
 mod sign;
 pub mod simple_signing;
 pub mod statement;
