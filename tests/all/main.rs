@@ -9,3 +9,4 @@
 
 mod deps;
 mod harness;
+mod signatures;

@@ -4,9 +4,11 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::child::{self, Output};
+use crate::keys::KeyPair;
 use crate::tools::tool;
 
 /// The clients, with one home directory.
@@ -90,6 +92,62 @@ impl Clients {
         }
         self.run("umoci", args).success();
         bundle.join("rootfs")
+    }
+
+    /// skopeo under a policy: images below `scope` (`HOST/PATH`) need a signature by `key`, all
+    /// others are refused. Copies `reference` with all its platforms to nowhere in particular.
+    pub fn copy_signed(&self, scope: &str, key: &KeyPair, reference: &str) -> Output {
+        let dir = tempfile::tempdir_in(self.home.path()).expect("a temporary directory");
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let signed = json!([{"type": "sigstoreSigned", "keyPath": key.public()}]);
+        let policy =
+            json!({"default": [{"type": "reject"}], "transports": {"docker": {scope: signed}}});
+        fs::write(path("policy.json"), policy.to_string()).expect("a policy");
+        let host = scope.split('/').next().unwrap_or_default();
+        let lookaside = format!("docker:\n  {host}:\n    use-sigstore-attachments: true\n");
+        fs::create_dir(path("registries.d")).expect("a directory");
+        fs::write(path("registries.d/lookaside.yaml"), lookaside).expect("a configuration");
+        let (policy, registries, to) =
+            (path("policy.json"), path("registries.d"), format!("dir:{}", path("copy")));
+        let from = format!("docker://{reference}");
+        self.run(
+            "skopeo",
+            [
+                "--policy",
+                &policy,
+                "--registries.d",
+                &registries,
+                "copy",
+                "--all",
+                "--src-tls-verify=false",
+                &from,
+                &to,
+            ],
+        )
+    }
+
+    /// cosign: is there a signature by `key`?
+    pub fn verify(&self, key: &KeyPair, reference: &str) -> Output {
+        self.cosign(&["verify", "--key", &key.public(), "--insecure-ignore-tlog=true", reference])
+    }
+
+    /// cosign: is there an attestation of this type by `key`?
+    pub fn verify_attestation(
+        &self,
+        key: &KeyPair,
+        predicate_type: &str,
+        reference: &str,
+    ) -> Output {
+        let key = key.public();
+        self.cosign(&[
+            "verify-attestation",
+            "--key",
+            &key,
+            "--type",
+            predicate_type,
+            "--insecure-ignore-tlog=true",
+            reference,
+        ])
     }
 
     /// python-tuf or go-tuf: downloads `target`, knowing only `root`; `local` remembers. The path

@@ -38,6 +38,13 @@ impl KeyPair {
     }
 }
 
+/// Flags of our programs that sign with `key`: the key's file and that of its password.
+pub fn flags(clients: &Clients, key: &KeyPair) -> [String; 4] {
+    let password = clients.path("password");
+    std::fs::write(&password, PASSWORD).expect("a password file");
+    ["--key".into(), key.private(), "--key-password-file".into(), password.display().to_string()]
+}
+
 /// A cosign key pair, encrypted with [`PASSWORD`]. Takes 0.3 s: the password is stretched.
 pub fn cosign(clients: &Clients, name: &str) -> KeyPair {
     let prefix = clients.path(name).display().to_string();

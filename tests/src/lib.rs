@@ -14,6 +14,7 @@
 //! | [`proxy`], [`serve`], [`http`] | a registry that is watched, fails or is left in the middle; static files |
 //! | [`image`], [`base`], [`payload`] | OCI layouts, the component's images, release images |
 //! | [`request`], [`keys`] | a fix request with its files; keys of people |
+//! | [`lab`] | a place to run the chain in |
 //! | [`rootfs`] | unpacked images and their differences |
 #![expect(
     clippy::expect_used,
@@ -29,6 +30,7 @@ pub mod client;
 pub mod http;
 pub mod image;
 pub mod keys;
+pub mod lab;
 pub mod payload;
 pub mod proxy;
 pub mod registry;

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::base::{self, Base, Recipe};
+use crate::base::{self, ARCHITECTURES, Base, Recipe};
 use crate::client::Clients;
-use crate::image::{Family, LayerWriter, Layout, put_image};
+use crate::image::{Family, LayerWriter, Layout, put_image, put_index};
 
 /// Where names of payloads and components start; what mirrors replace.
 pub const ORIGIN: &str = "quay.io/openshift-release-dev";
@@ -85,7 +85,7 @@ impl Upstream {
 
 /// The tag of a version's payload.
 pub fn tag(version: &str) -> String {
-    format!("{version}-x86_64")
+    format!("{version}-multi")
 }
 
 fn write_payload(layout: &Layout, version: &str, previous: &str, base: &Base) {
@@ -105,12 +105,23 @@ fn write_payload(layout: &Layout, version: &str, previous: &str, base: &Base) {
             metadata(version, previous).as_bytes(),
         )
         .finish(layout);
-    let config = json!({
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {"Labels": {"io.openshift.release": version}},
-    });
-    let descriptor = put_image(layout, Family::Docker, config, &[layer]);
+    let image = |architecture: &str| {
+        let config = json!({
+            "architecture": architecture,
+            "os": "linux",
+            "config": {"Labels": {"io.openshift.release": version}},
+        });
+        put_image(layout, Family::Docker, config, std::slice::from_ref(&layer))
+    };
+    // Payloads come as one image and, of several architectures, as an index.
+    let descriptor = if version == "4.20.1" {
+        image("amd64")
+    } else {
+        let child = |architecture: &&str| {
+            (image(architecture), json!({"architecture": architecture, "os": "linux"}))
+        };
+        put_index(layout, Family::Docker, &ARCHITECTURES.iter().map(child).collect::<Vec<_>>())
+    };
     layout.tag(&tag(version), descriptor);
 }
 

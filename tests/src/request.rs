@@ -70,7 +70,7 @@ affected:
   fixedIn: 4.21.1
   versions: [4.21.0]
 payloadTemplates:
-- {ORIGIN}/{RELEASES}:{{version}}-x86_64
+- {ORIGIN}/{RELEASES}:{{version}}-multi
 "
     )
 }
