@@ -1,1 +1,22 @@
 //! OpenShift release payloads, read without oc.
+//!
+//! A payload is an image whose layers hold `release-manifests/image-references`, an image stream
+//! that maps a tag to a component's image, and `release-manifests/release-metadata`, which says its
+//! version (openshift/oc `pkg/cli/admin/release/new.go`). Both are small and lie in the uppermost
+//! layer of a release, so layers are read from the top until both are found or hidden.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`payload`] | a payload and how it is read from a store |
+//! | [`image`] | the image of a component: platforms and labels |
+//! | [`document`] | the two files |
+//! | `layer` | the search in one layer |
+
+pub mod document;
+mod error;
+pub mod image;
+mod layer;
+pub mod payload;
+
+pub use error::Error;
+pub use payload::{Payload, Stream, read};

@@ -1,0 +1,168 @@
+//! What can go wrong when a payload is read.
+
+use fleetfix_model::{Class, Classify, Digest, Platform, Reference, Version, canonical};
+
+/// Why a payload cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store does not have it, or could not be asked.
+    #[error("image {reference}")]
+    Store {
+        /// The image as it was named.
+        reference: Box<Reference>,
+        /// Why.
+        #[source]
+        source: Box<fleetfix_registry::Error>,
+    },
+    /// A manifest that is not an image.
+    #[error("image {reference}: manifest {manifest}")]
+    Manifest {
+        /// The image as it was named.
+        reference: Box<Reference>,
+        /// The manifest.
+        manifest: Digest,
+        /// Why.
+        #[source]
+        source: Box<fleetfix_oci::Error>,
+    },
+    /// Neither an image nor an index with images for Linux.
+    #[error("image {reference} holds no image to run, found {found}")]
+    NoImage {
+        /// The image as it was named.
+        reference: Box<Reference>,
+        /// What it holds.
+        found: String,
+    },
+    /// The configuration of an image is malformed.
+    #[error("image {reference}: configuration {config}")]
+    Config {
+        /// The image as it was named.
+        reference: Box<Reference>,
+        /// The configuration.
+        config: Digest,
+        /// Why.
+        #[source]
+        source: canonical::Error,
+    },
+    /// Two images of one index are for one platform.
+    #[error("image {reference} has two images for {platform}")]
+    SamePlatform {
+        /// The image as it was named.
+        reference: Box<Reference>,
+        /// The platform.
+        platform: Box<Platform>,
+    },
+    /// A layer in a form that is not read.
+    #[error("payload {reference}: layer {layer} is `{media_type}`, expected tar or tar with gzip")]
+    LayerForm {
+        /// The payload as it was named.
+        reference: Box<Reference>,
+        /// The layer.
+        layer: Digest,
+        /// Its media type.
+        media_type: String,
+    },
+    /// A layer is not what its media type says.
+    #[error("payload {reference}: layer {layer}: {problem}")]
+    Layer {
+        /// The payload as it was named.
+        reference: Box<Reference>,
+        /// The layer.
+        layer: Digest,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An image without the files of a release.
+    #[error("{reference} is not a release payload: no layer has `{path}`")]
+    NotARelease {
+        /// The payload as it was named.
+        reference: Box<Reference>,
+        /// The file.
+        path: &'static str,
+    },
+    /// A file of the release is malformed.
+    #[error("payload {reference}: {path}")]
+    Document {
+        /// The payload as it was named.
+        reference: Box<Reference>,
+        /// The file.
+        path: &'static str,
+        /// What is wrong.
+        #[source]
+        source: canonical::Error,
+    },
+    /// A file of the release breaks a rule.
+    #[error("payload {reference}: {path}: field `{field}`: {problem}")]
+    Field {
+        /// The payload as it was named.
+        reference: Box<Reference>,
+        /// The file.
+        path: &'static str,
+        /// The field.
+        field: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The two files name different versions.
+    #[error(
+        "payload {reference}: image-references says version `{image_references}`, release-metadata `{release_metadata}`"
+    )]
+    TwoVersions {
+        /// The payload as it was named.
+        reference: Box<Reference>,
+        /// One version.
+        image_references: String,
+        /// The other.
+        release_metadata: Version,
+    },
+    /// Two architectures of one payload are different releases.
+    #[error("payload {reference}: {first} is version {expected}, {other} is {actual}")]
+    Mixed {
+        /// The payload as it was named.
+        reference: Box<Reference>,
+        /// The platform that was read first.
+        first: Box<Platform>,
+        /// Its version.
+        expected: Version,
+        /// Another platform.
+        other: Box<Platform>,
+        /// The version of that.
+        actual: Version,
+    },
+    /// The thread that read a layer died.
+    #[error("payload {reference}: reading a layer failed")]
+    Thread {
+        /// The payload as it was named.
+        reference: Box<Reference>,
+        /// Why.
+        #[source]
+        source: tokio::task::JoinError,
+    },
+}
+
+impl Error {
+    /// True if there is no such payload, as opposed to one that could not be asked for or read.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Store { source, .. } if source.is_absent())
+    }
+}
+
+impl Classify for Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::Store { source, .. } => source.class(),
+            Self::Manifest { source, .. } => source.class(),
+            Self::Document { source, .. } | Self::Config { source, .. } => source.class(),
+            Self::NoImage { .. }
+            | Self::SamePlatform { .. }
+            | Self::LayerForm { .. }
+            | Self::Layer { .. }
+            | Self::NotARelease { .. }
+            | Self::Field { .. }
+            | Self::TwoVersions { .. }
+            | Self::Mixed { .. } => Class::Input,
+            Self::Thread { .. } => Class::Bug,
+        }
+    }
+}
