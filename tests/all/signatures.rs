@@ -76,9 +76,9 @@ fn clusters_and_cosign_take_the_signature() {
         let manifest = || {
             clients.crane(&["manifest", &signature_of(&repository, &scene.base.digest)]).success()
         };
-        let once = manifest().stdout;
+        let before = manifest().stdout;
         scene.run("fleetfix-sign", &key, &["--image", &one]).success();
-        assert_eq!(manifest().stdout, once, "signed again: {kind:?}");
+        assert_eq!(manifest().stdout, before, "signed again: {kind:?}");
         scene.run("fleetfix-sign", &other, &["--image", &one]).success();
         for key in [&key, &other] {
             clients.copy_signed(&repository, key, &one).success();
