@@ -106,7 +106,7 @@ impl Args {
         for base in &input.plan.bases {
             let image = Image::find(&store, &input.plan, base).await?;
             context.step(format_args!(
-                "{}: platforms, lineage, signatures and attestations are there (who signed is judged when it is published)",
+                "{}: looking for signatures and attestations; whose they are is judged by publish",
                 store.repository().tagged(image.tag.clone()),
             ));
             let identity = called.tagged(image.tag.clone()).to_string();

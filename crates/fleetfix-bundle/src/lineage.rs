@@ -16,31 +16,36 @@ use crate::Error;
 /// up to that size (distribution-spec v1.1, "Pushing Manifests").
 const MAX_CONFIG: u64 = 4 << 20;
 
-/// Checks the annotation of the index, and each manifest's label.
+/// Checks the annotation of the index or manifest, and each manifest's label. A manifest may name
+/// the base as the plan does, or the manifest of its platform in it.
 pub async fn check(store: &Store, base: &BaseImage, image: &Image) -> Result<(), Failure> {
     let top = image.top.digest();
     let broken = |source| fleetfix_registry::Error::Manifest {
         reference: Box::new(store.repository().at(top)),
         source,
     };
-    // Docker's manifest lists have no annotations; their manifests' labels say it all the same.
-    let annotations = image.top.annotations().map_err(broken)?;
-    if let Some(found) = annotations.get(media::BASE_DIGEST) {
-        expect(top, base.digest, Some(found))?;
+    // Docker's have no annotations; the labels say it all the same.
+    if !matches!(image.top.media_type.as_str(), media::DOCKER_INDEX | media::DOCKER_MANIFEST) {
+        let annotations = image.top.annotations().map_err(broken)?;
+        let found = annotations.get(media::BASE_DIGEST).map(String::as_str);
+        expect(top, base.digest, base.digest, found)?;
     }
     for m in &image.manifests {
-        let label = label(store, m).await?;
-        expect(m.manifest.digest(), base.digest, label.as_deref())?;
+        let platform = base.platforms.iter().find(|p| Some(&p.platform) == m.platform.as_ref());
+        let of_platform = platform.map_or(base.digest, |p| p.digest);
+        let found = label(store, m).await?;
+        expect(m.manifest.digest(), base.digest, of_platform, found.as_deref())?;
     }
     Ok(())
 }
 
-fn expect(image: Digest, expected: Digest, found: Option<&str>) -> Result<(), Error> {
-    if found == Some(expected.to_string().as_str()) {
+/// `found` must be the digest `base`, or the digest `or`.
+fn expect(image: Digest, base: Digest, or: Digest, found: Option<&str>) -> Result<(), Error> {
+    if [base, or].iter().any(|digest| found == Some(digest.to_string().as_str())) {
         return Ok(());
     }
     let found = found.map(|text| text.chars().take(100).collect());
-    Err(Error::Lineage { image, expected, found })
+    Err(Error::Lineage { image, expected: base, found })
 }
 
 /// The base that the manifest's configuration names.

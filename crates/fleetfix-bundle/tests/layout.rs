@@ -33,8 +33,14 @@ struct Place {
 }
 
 impl Place {
-    /// An image made from `base`, for `architectures`, with nothing beside it.
-    fn unsigned(base: Option<Digest>, architectures: &[&str]) -> Self {
+    /// An image made from the plan's base, with nothing beside it.
+    fn unsigned() -> Self {
+        Self::with(None, None, &["amd64", "arm64"])
+    }
+
+    /// An image for `architectures` whose index says that it was made from `index`, and whose
+    /// manifests say `manifest`; `None`: what is right.
+    fn with(index: Option<Digest>, manifest: Option<Digest>, architectures: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let request: FixRequest = from_yaml("request.yaml", REQUEST).unwrap();
         let mut plan: FixPlan = from_canonical("plan", PLAN).unwrap();
@@ -43,14 +49,15 @@ impl Place {
         std::fs::write(dir.path().join("plan.json"), plan.to_canonical().unwrap()).unwrap();
         let key = SigningKey::generate().unwrap();
         let mut place = Self { dir, key, plan, digests: Vec::new() };
-        let base = base.unwrap_or(place.plan.bases[0].digest);
-        place.digests = block(place.put_image(base, architectures));
+        let base = place.plan.bases[0].digest;
+        let lineage = [index.unwrap_or(base), manifest.unwrap_or(base)];
+        place.digests = block(place.put_image(lineage, architectures));
         place
     }
 
     /// An image with everything beside it.
     fn ready() -> Self {
-        let place = Self::unsigned(None, &["amd64", "arm64"]);
+        let place = Self::unsigned();
         for digest in &place.digests {
             place.sign(*digest, FLEET);
         }
@@ -69,9 +76,9 @@ impl Place {
         self.plan.image_tag(self.plan.bases[0].digest).unwrap()
     }
 
-    async fn put_image(&self, base: Digest, architectures: &[&str]) -> Vec<Digest> {
+    async fn put_image(&self, lineage: [Digest; 2], architectures: &[&str]) -> Vec<Digest> {
         let store = self.store();
-        let lineage = json!({ media::BASE_DIGEST: base });
+        let [of_index, lineage] = lineage.map(|base| json!({ media::BASE_DIGEST: base }));
         let mut entries = Vec::new();
         for architecture in architectures {
             let config =
@@ -95,7 +102,7 @@ impl Place {
         let manifests: Vec<Digest> = manifests.collect();
         let index = json!({
             "schemaVersion": 2, "mediaType": media::OCI_INDEX, "manifests": entries,
-            "annotations": lineage
+            "annotations": of_index
         })
         .to_string();
         store.put_immutable_tag(&self.tag(), media::OCI_INDEX, index.as_bytes()).await.unwrap();
@@ -251,7 +258,7 @@ fn another_bundle_under_the_same_tag_is_refused() {
 
 #[test]
 fn what_is_not_signed_is_not_bundled() {
-    let place = Place::unsigned(None, &["amd64", "arm64"]);
+    let place = Place::unsigned();
     place.refused(Class::Refused, "fleetfix-sign");
     place.sign(place.digests[0], FLEET);
     place.sign(place.digests[1], FLEET);
@@ -263,7 +270,7 @@ fn what_is_not_signed_is_not_bundled() {
 
 #[test]
 fn what_is_not_attested_is_not_bundled() {
-    let place = Place::unsigned(None, &["amd64", "arm64"]);
+    let place = Place::unsigned();
     for digest in &place.digests {
         place.sign(*digest, FLEET);
     }
@@ -284,7 +291,7 @@ fn what_is_not_attested_is_not_bundled() {
 
 #[test]
 fn the_bill_and_the_provenance_are_of_this_plan() {
-    let place = Place::unsigned(None, &["amd64", "arm64"]);
+    let place = Place::unsigned();
     for digest in &place.digests {
         place.sign(*digest, FLEET);
     }
@@ -301,14 +308,25 @@ fn the_bill_and_the_provenance_are_of_this_plan() {
 
 #[test]
 fn the_image_is_that_of_the_base() {
-    let other = Place::unsigned(Some(Digest::of("another base")), &["amd64", "arm64"]);
-    other.refused(Class::Refused, "made from");
-    let short = Place::unsigned(None, &["amd64"]);
+    let other = Digest::of("another base");
+    let both = ["amd64", "arm64"];
+    Place::with(Some(other), None, &both).refused(Class::Refused, "made from");
+    Place::with(None, Some(other), &both).refused(Class::Refused, "made from");
+    let short = Place::with(None, None, &["amd64"]);
     short.refused(Class::Input, "linux/arm64");
-    let long = Place::unsigned(None, &["amd64", "arm64", "s390x"]);
+    let long = Place::with(None, None, &["amd64", "arm64", "s390x"]);
     long.refused(Class::Input, "linux/s390x");
     std::fs::remove_dir_all(long.dir.path().join("build")).unwrap();
     long.refused(Class::Input, "fleetfix-patch");
+}
+
+#[test]
+fn a_manifest_may_name_the_base_of_its_platform() {
+    let plan: FixPlan = from_canonical("plan", PLAN).unwrap();
+    let amd64 = plan.bases[0].platforms[0].digest;
+    // Right for amd64, and so past it to arm64, for which it is another image.
+    let place = Place::with(None, Some(amd64), &["amd64", "arm64"]);
+    place.refused(Class::Refused, &format!("image {} says", place.digests[2]));
 }
 
 #[test]
