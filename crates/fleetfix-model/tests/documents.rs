@@ -160,6 +160,7 @@ fn samples() -> Vec<(&'static str, Value)> {
                 "bundles": [{
                     "id": "FIX-2026-0007", "revision": 1, "bundle": descriptor("bundle"), "repository": "bundles",
                     "tag": "fix-2026-0007-r1", "state": "active", "rolloutStart": "2026-11-24T00:00:00Z",
+                    "counted": "2026-11-23T12:00:00Z",
                     "approvals": [digest("a")]
                 }],
                 "revoked": [{"digest": digest("old"), "reason": "crashes on arm64"}]

@@ -76,6 +76,9 @@ pub struct ChannelBundle {
     /// When its rollout starts; absent: at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout_start: Option<Timestamp>,
+    /// When the approvals were counted. Whoever verifies the channel judges them at this time, which
+    /// the publishers' threshold signed: an approval that ends later takes no running fix away.
+    pub counted: Timestamp,
     /// Digests of the approval envelopes that were counted, sorted.
     pub approvals: Vec<Digest>,
 }
