@@ -224,6 +224,14 @@ pub enum Error {
         /// The inner one.
         child: Digest,
     },
+    /// An image of an index was not patched with the others: a defect of the caller.
+    #[error("{subject}: image {child} was left unpatched")]
+    Unpatched {
+        /// The index.
+        subject: String,
+        /// The image.
+        child: Digest,
+    },
     /// The compressor failed: a defect.
     #[error("cannot compress {subject}: {reason}")]
     Compressor {
@@ -286,7 +294,7 @@ impl Classify for Error {
             | Self::Conflict { .. }
             | Self::LayerCount { .. }
             | Self::NestedIndex { .. } => Class::Input,
-            Self::Compressor { .. } => Class::Bug,
+            Self::Unpatched { .. } | Self::Compressor { .. } => Class::Bug,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`manifest`] | manifests, indexes and descriptors as they came |
+//! | [`config`] | the configuration of an image |
+//! | [`edit`] | a patched image as edits of its base's JSON |
 //! | [`layout`] | an OCI image layout: one directory, one repository |
 //! | [`tree`] | the base image as a tree, read from the top layer down |
 //! | [`change`] | what a patch does to a base, and the entries that come of it |
@@ -12,6 +14,8 @@
 
 pub mod change;
 pub mod checked;
+pub mod config;
+pub mod edit;
 mod error;
 pub mod layer;
 pub mod layout;
