@@ -2,10 +2,7 @@ mod hostile;
 
 use std::io::Write;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use fleetfix_model::{Class, Classify};
-use proptest::prelude::*;
 use tar::{EntryType, Header};
 
 use super::*;
