@@ -34,6 +34,15 @@ pub enum Error {
         /// What it holds.
         found: String,
     },
+    /// Content is not what its digest or size says.
+    #[error("image {reference}")]
+    Content {
+        /// The image as it was named.
+        reference: Box<Reference>,
+        /// Which, and what it is instead.
+        #[source]
+        source: Box<fleetfix_oci::Error>,
+    },
     /// The configuration of an image is malformed.
     #[error("image {reference}: configuration {config}")]
     Config {
@@ -152,7 +161,7 @@ impl Classify for Error {
     fn class(&self) -> Class {
         match self {
             Self::Store { source, .. } => source.class(),
-            Self::Manifest { source, .. } => source.class(),
+            Self::Manifest { source, .. } | Self::Content { source, .. } => source.class(),
             Self::Document { source, .. } | Self::Config { source, .. } => source.class(),
             Self::NoImage { .. }
             | Self::SamePlatform { .. }

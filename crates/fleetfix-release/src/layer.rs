@@ -264,14 +264,14 @@ mod tests {
         told.collect::<Vec<_>>().join(" ")
     }
 
+    type Entries<'a> = &'a [(&'a str, EntryType, &'a [u8])];
+
     #[test]
     fn files_and_whiteouts() {
-        use EntryType as T;
-        let file = T::Regular;
-        type Entries<'a> = &'a [(&'a str, T, &'a [u8])];
+        let file = EntryType::Regular;
         let table: [(Entries<'_>, &str); 14] = [
             (&[], ""),
-            (&[("m/", T::Directory, b""), ("m/a", file, b"1")], "m/a=1"),
+            (&[("m/", EntryType::Directory, b""), ("m/a", file, b"1")], "m/a=1"),
             (&[("./m/a", file, b"1"), ("/m//b", file, b"2")], "m/a=1 m/b=2"),
             (&[("m/a", file, b"1"), ("m/a", file, b"2")], "m/a=2"),
             (&[("m/.wh.a", file, b"")], "m/a!"),
@@ -280,10 +280,13 @@ mod tests {
             (&[(".wh..wh..opq", file, b"")], "m/a! m/b!"),
             (&[("m/b", file, b"2"), ("m/.wh..wh..opq", file, b"")], "m/a! m/b=2"),
             (&[("m/.wh..wh..opq", file, b""), ("m/b", file, b"2")], "m/a! m/b=2"),
-            (&[("m", T::Symlink, b"")], "m/a! m/b!"),
+            (&[("m", EntryType::Symlink, b"")], "m/a! m/b!"),
             (&[("n/.wh.a", file, b""), ("m/.wh.c", file, b""), ("mm", file, b"")], ""),
             (&[("x/../m/a", file, b"1")], ""),
-            (&[("././@LongLink", T::GNULongName, b"m/a\0"), ("short", file, b"1")], "m/a=1"),
+            (
+                &[("././@LongLink", EntryType::GNULongName, b"m/a\0"), ("short", file, b"1")],
+                "m/a=1",
+            ),
         ];
         for (entries, expected) in table {
             let bytes = archive(entries);

@@ -248,13 +248,22 @@ impl Reader<'_> {
     }
 
     fn layer_failed(&self, layer: Digest, failure: Failure) -> Error {
-        let problem = match failure {
-            Failure::Stream(error) => match error.downcast::<fleetfix_registry::Error>() {
-                Ok(source) => return self.failed(source),
-                Err(other) => other.to_string(),
-            },
-            Failure::Malformed(problem) => problem,
+        let reference = self.boxed();
+        let error = match failure {
+            Failure::Malformed(problem) => return Error::Layer { reference, layer, problem },
+            Failure::Stream(error) => error,
         };
-        Error::Layer { reference: self.boxed(), layer, problem }
+        // A blob's stream carries the store's errors (`fleetfix_registry::BlobReader::into_read`).
+        let error = match error.downcast::<fleetfix_registry::Error>() {
+            Ok(source) => return self.failed(source),
+            Err(error) => error,
+        };
+        match error.downcast::<fleetfix_oci::Error>() {
+            Ok(source) => Error::Content { reference, source: Box::new(source) },
+            Err(error) => Error::Layer { reference, layer, problem: error.to_string() },
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;
