@@ -46,7 +46,7 @@ pub struct Args {
     /// Fix plan whose patched images are attested
     #[arg(long, value_name = "FILE", env = "FLEETFIX_PLAN", requires = "from")]
     pub plan: Option<PathBuf>,
-    /// Where the patched images are: REPO/<component>
+    /// Where the patched images are: REPO/COMPONENT
     #[arg(long, value_name = "REPO", env = "FLEETFIX_FROM")]
     pub from: Option<Repository>,
     /// Builder that the provenance names

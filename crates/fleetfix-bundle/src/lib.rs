@@ -50,7 +50,7 @@ pub struct Args {
     /// Fix request that the plan was made from
     #[arg(long, value_name = "FILE", env = "FLEETFIX_REQUEST")]
     pub request: PathBuf,
-    /// Where the patched images are: REPO/<component>
+    /// Where the patched images are: REPO/COMPONENT
     #[arg(long, value_name = "REPO", env = "FLEETFIX_FROM")]
     pub from: Repository,
     /// Repository that the bundle is written to

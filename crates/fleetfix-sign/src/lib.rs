@@ -35,10 +35,10 @@ pub struct Args {
     /// Fix plan whose patched images are signed
     #[arg(long, value_name = "FILE", env = "FLEETFIX_PLAN", requires_all = ["from", "fleet"])]
     pub plan: Option<PathBuf>,
-    /// Where the patched images are: REPO/<component>
+    /// Where the patched images are: REPO/COMPONENT
     #[arg(long, value_name = "REPO", env = "FLEETFIX_FROM")]
     pub from: Option<Repository>,
-    /// Registry and path that clusters will pull from: signatures name FLEET/<component>:<tag>
+    /// Registry and path that clusters will pull from: signatures name FLEET/COMPONENT:TAG
     #[arg(long, value_name = "REGISTRY/PATH", env = "FLEETFIX_FLEET")]
     pub fleet: Option<Repository>,
     /// Image to sign: registry/path:tag, registry/path@digest or oci:DIR:TAG
