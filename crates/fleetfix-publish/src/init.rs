@@ -1,0 +1,193 @@
+//! `fleetfix-publish init`: a fleet's TUF repository, with its policy and empty channels.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use fleetfix_model::document::channel::ChannelKind;
+use fleetfix_model::document::{self, Channel, Document as _, TrustPolicy, policy};
+use fleetfix_model::name::ChannelName;
+use fleetfix_model::{Repository, ToCanonical as _};
+use fleetfix_registry::RegistryArgs;
+use fleetfix_task::{Context, Failure, Outcome, file};
+use fleetfix_trust::policy::Policy;
+use fleetfix_trust::tuf::edit::{Authority, Current, Draft, PerRole, Role};
+use serde_json::json;
+
+use crate::expiry::ExpiryArgs;
+use crate::fleet::Fleet;
+use crate::keys::{Keys, PasswordArgs};
+use crate::state;
+
+/// Make a fleet's TUF repository, with its policy and empty channels.
+///
+/// All keys are at hand here. The root file that is written is the one thing that verifiers need to
+/// be given by hand.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where the fleet lies: registry and path, or `oci:DIR`.
+    #[arg(long, env = "FLEETFIX_TO", value_name = "FLEET")]
+    to: Repository,
+    /// Registry and path that the fleet pulls from; needed where it lies in a layout.
+    #[arg(long, env = "FLEETFIX_FLEET", value_name = "REGISTRY/PATH")]
+    fleet: Option<Repository>,
+    /// A channel to begin with, empty; repeatable.
+    #[arg(long = "channel", env = "FLEETFIX_CHANNEL", value_delimiter = ',', required = true)]
+    channels: Vec<ChannelName>,
+    /// The trust policy, YAML.
+    #[arg(long, env = "FLEETFIX_POLICY", value_name = "FILE")]
+    policy: PathBuf,
+    /// File to write the root to.
+    #[arg(long, env = "FLEETFIX_ROOT", value_name = "FILE")]
+    root: PathBuf,
+    /// Directory to write the repository to as TUF clients read it over HTTP.
+    #[arg(long, env = "FLEETFIX_TUF_DIR", value_name = "DIR")]
+    tuf_dir: Option<PathBuf>,
+    /// Keys of root and delegations, kept offline; repeatable.
+    #[arg(
+        long = "root-key",
+        env = "FLEETFIX_ROOT_KEY",
+        value_delimiter = ',',
+        required = true,
+        value_name = "FILE"
+    )]
+    root_keys: Vec<PathBuf>,
+    /// Keys of the policy's owners; repeatable.
+    #[arg(
+        long = "policy-key",
+        env = "FLEETFIX_POLICY_KEY",
+        value_delimiter = ',',
+        required = true,
+        value_name = "FILE"
+    )]
+    policy_keys: Vec<PathBuf>,
+    /// Keys of the publishers; repeatable.
+    #[arg(
+        long = "publisher-key",
+        env = "FLEETFIX_PUBLISHER_KEY",
+        value_delimiter = ',',
+        required = true,
+        value_name = "FILE"
+    )]
+    publisher_keys: Vec<PathBuf>,
+    /// Keys of those who may pause a bundle, each alone; repeatable.
+    #[arg(
+        long = "pause-key",
+        env = "FLEETFIX_PAUSE_KEY",
+        value_delimiter = ',',
+        required = true,
+        value_name = "FILE"
+    )]
+    pause_keys: Vec<PathBuf>,
+    /// The key of snapshot and timestamp, kept online.
+    #[arg(long, env = "FLEETFIX_ONLINE_KEY", value_name = "FILE")]
+    online_key: PathBuf,
+    /// How many root keys must sign; default: all of them.
+    #[arg(long, env = "FLEETFIX_ROOT_THRESHOLD")]
+    root_threshold: Option<u32>,
+    /// How many policy keys must sign; default: all of them.
+    #[arg(long, env = "FLEETFIX_POLICY_THRESHOLD")]
+    policy_threshold: Option<u32>,
+    /// How many publisher keys must sign; default: all of them.
+    #[arg(long, env = "FLEETFIX_PUBLISHER_THRESHOLD")]
+    publisher_threshold: Option<u32>,
+    #[command(flatten)]
+    expiry: ExpiryArgs,
+    #[command(flatten)]
+    password: PasswordArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+impl Args {
+    /// Makes the repository. One that is there already and that the root file leads to stays.
+    pub async fn run(self, context: &Context) -> Result<Outcome, Failure> {
+        let fleet = Fleet::new(self.to.clone(), self.registry.client()?);
+        let logical = fleet.logical(self.fleet.as_ref())?;
+        if let Some(there) = state::load(&fleet).await? {
+            return self.is_there(&fleet, &there.state).await;
+        }
+        let targets = self.targets(&logical)?;
+        let root = self.password.read(&self.root_keys)?;
+        let policy = self.password.read(&self.policy_keys)?;
+        let publishers = self.password.read(&self.publisher_keys)?;
+        let pause = self.password.read(&self.pause_keys)?;
+        let online = self.password.read(std::slice::from_ref(&self.online_key))?;
+        let authorities = PerRole {
+            root: authority(&root, self.root_threshold),
+            targets: authority(&root, self.root_threshold),
+            publishers: authority(&publishers, self.publisher_threshold),
+            policy: authority(&policy, self.policy_threshold),
+            pause: authority(&pause, Some(1)),
+            snapshot: authority(&online, None),
+            timestamp: authority(&online, None),
+        };
+        context.step(format_args!("making the channels of {logical}"));
+        let mut draft = Draft::init(&authorities, &self.expiry.expires(context.now), targets)?;
+        for keys in [&root, &policy, &publishers, &pause] {
+            for key in keys.signers() {
+                draft.sign(key)?;
+            }
+        }
+        let next = draft.seal(&online.signers(), context.now).await?;
+        let root_file = next.metadata.get(&Role::Root.file_name(1)).cloned().unwrap_or_default();
+        // The root first: a state that no root file leads to would be worth nothing.
+        file::write_atomic(&self.root, &root_file)?;
+        state::push(&fleet, &next, None).await?;
+        state::export(&next, self.tuf_dir.as_deref())?;
+        self.outcome(&fleet, true)
+    }
+
+    async fn is_there(
+        &self,
+        fleet: &Fleet,
+        there: &fleetfix_trust::tuf::TufState,
+    ) -> Result<Outcome, Failure> {
+        let place = state::place(fleet)?;
+        let root = file::read_bounded(&self.root, fleetfix_model::canonical::MAX_SIZE as u64)
+            .map_err(|e| Failure::from(e).about(format_args!("{place} is there already")))?;
+        Current::open(&root, there)
+            .await
+            .map_err(|e| Failure::from(e).about(format_args!("{place} is there already")))?;
+        state::export(there, self.tuf_dir.as_deref())?;
+        self.outcome(fleet, false)
+    }
+
+    fn outcome(&self, fleet: &Fleet, new: bool) -> Result<Outcome, Failure> {
+        Ok(Outcome::json(&json!({
+            "channel": state::place(fleet)?.to_string(),
+            "root": self.root.display().to_string(),
+            "written": new,
+        }))?)
+    }
+
+    /// The policy, and each channel with nothing in it.
+    fn targets(&self, fleet: &Repository) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
+        let text = file::read_bounded(&self.policy, fleetfix_model::yaml::MAX_SIZE as u64)?;
+        let name = self.policy.display().to_string();
+        let trust: TrustPolicy = document::from_yaml(&name, &text)?;
+        // A policy whose keys nobody can read must not become the policy.
+        Policy::new(trust.clone()).map_err(|e| Failure::from(e).about(&name))?;
+        let mut targets = BTreeMap::from([(policy::TARGET_NAME.to_owned(), trust.to_canonical()?)]);
+        for channel in &self.channels {
+            let empty = Channel {
+                api_version: document::ApiVersion::V1alpha1,
+                kind: ChannelKind::Channel,
+                annotations: document::Annotations::new(),
+                requires: Vec::new(),
+                name: channel.clone(),
+                fleet: fleet.clone(),
+                bundles: Vec::new(),
+                revoked: Vec::new(),
+            };
+            empty.check().map_err(|e| Failure::new(fleetfix_model::Class::Bug, e))?;
+            targets.insert(Channel::target_name(channel), empty.to_canonical()?);
+        }
+        Ok(targets)
+    }
+}
+
+fn authority(keys: &Keys, threshold: Option<u32>) -> Authority {
+    let all = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+    let keys = keys.signers().iter().map(|key| key.public_key().clone()).collect();
+    Authority { keys, threshold: threshold.unwrap_or(all) }
+}
