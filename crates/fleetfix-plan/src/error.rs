@@ -1,0 +1,172 @@
+//! Why there is no plan.
+
+use std::path::PathBuf;
+
+use fleetfix_model::document::Rule;
+use fleetfix_model::reference::NotAReference;
+use fleetfix_model::{Class, Classify, Digest, Reference, Version};
+
+use crate::request::Request;
+
+/// Why there is no plan. None is left behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] fleetfix_task::Error),
+    /// The request is not one.
+    #[error(transparent)]
+    Request(#[from] fleetfix_model::document::Error),
+    /// A value of the request has no canonical form.
+    #[error("{file}")]
+    Canonical {
+        /// The request's file.
+        file: String,
+        /// Why.
+        #[source]
+        source: fleetfix_model::canonical::Error,
+    },
+    /// The request contradicts a rule of HyperShift, or names what is not there.
+    #[error("{file}")]
+    Rules {
+        /// The request's file.
+        file: String,
+        /// Which.
+        #[source]
+        source: fleetfix_hypershift::Error,
+    },
+    /// The request breaks a rule.
+    #[error("{file}")]
+    Rule {
+        /// The request's file.
+        file: String,
+        /// Which.
+        #[source]
+        source: Rule,
+    },
+    /// A template makes no reference.
+    #[error("{file}: field `payloadTemplates[{index}]`: version {version}")]
+    Template {
+        /// The request's file.
+        file: String,
+        /// Which template, from 0.
+        index: usize,
+        /// The version put into it.
+        version: Version,
+        /// Why.
+        #[source]
+        source: NotAReference,
+    },
+    /// No payload is known for a version.
+    #[error(
+        "{file}: version {version} has no payload{} [name one in `payloads`, or a template that finds it, or exclude the version with a reason]", looked_for(.tried)
+    )]
+    NoPayload {
+        /// The request's file.
+        file: String,
+        /// The version.
+        version: Version,
+        /// What the templates made of it.
+        tried: Vec<Reference>,
+    },
+    /// A payload cannot be read.
+    #[error("version {version}")]
+    Payload {
+        /// The version.
+        version: Version,
+        /// Why.
+        #[source]
+        source: Box<fleetfix_release::Error>,
+    },
+    /// A payload is of another version than the request says.
+    #[error("payload {reference} is version {actual}, expected {expected}")]
+    WrongVersion {
+        /// The payload.
+        reference: Box<Reference>,
+        /// The version that the request says.
+        expected: Version,
+        /// The version that the payload says.
+        actual: Version,
+    },
+    /// An image cannot be read.
+    #[error("the image to patch")]
+    Image(#[source] Box<fleetfix_release::Error>),
+    /// One image is in two release lines, and would take two fixes.
+    #[error(
+        "image {digest} is in {one} and in {other}: one image cannot take the fixes of two release lines"
+    )]
+    TwoLines {
+        /// The image.
+        digest: Digest,
+        /// A version.
+        one: Version,
+        /// A version of another line.
+        other: Version,
+    },
+    /// A file that the request names cannot be read.
+    #[error("{field}: cannot read {}", path.display())]
+    Content {
+        /// The field of the request.
+        field: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What the request names is not a file, or too large.
+    #[error("{field}: {} {problem}", path.display())]
+    NotAFile {
+        /// The field of the request.
+        field: String,
+        /// The path.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The plan breaks a rule of its own format: a defect.
+    #[error("the plan breaks its own rules")]
+    Plan(#[source] Rule),
+    /// A reader died.
+    #[error("reading failed")]
+    Thread(#[from] tokio::task::JoinError),
+}
+
+impl Error {
+    pub(crate) fn of_request(request: &Request, source: fleetfix_hypershift::Error) -> Self {
+        Self::Rules { file: request.file.clone(), source }
+    }
+
+    pub(crate) fn image(source: fleetfix_release::Error) -> Self {
+        Self::Image(Box::new(source))
+    }
+}
+
+fn looked_for(references: &[Reference]) -> String {
+    if references.is_empty() {
+        return String::new();
+    }
+    let listed: Vec<String> = references.iter().map(ToString::to_string).collect();
+    format!(": not found {}", listed.join(", "))
+}
+
+impl Classify for Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::File(e) => e.class(),
+            Self::Request(e) => e.class(),
+            Self::Canonical { source, .. } => source.class(),
+            Self::Rules { source, .. } => source.class(),
+            Self::Payload { source, .. } | Self::Image(source) => source.class(),
+            Self::Content { source, .. } => source.class(),
+            Self::Rule { .. }
+            | Self::Template { .. }
+            | Self::NoPayload { .. }
+            | Self::WrongVersion { .. }
+            | Self::TwoLines { .. }
+            | Self::NotAFile { .. } => Class::Input,
+            Self::Plan(_) | Self::Thread(_) => Class::Bug,
+        }
+    }
+}

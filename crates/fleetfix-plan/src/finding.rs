@@ -1,0 +1,126 @@
+//! What was found, and who accepted it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::Path;
+
+use fleetfix_hypershift::finding::finding;
+use fleetfix_model::Timestamp;
+use fleetfix_model::document::FixPlan;
+use fleetfix_model::document::finding::{Finding, FindingLevel, Waiver};
+use fleetfix_model::name::FindingId;
+
+/// Findings, one per identity.
+#[derive(Debug, Default)]
+pub struct Findings(BTreeMap<FindingId, Finding>);
+
+impl Findings {
+    /// Takes a finding. Two of one identity become one, with the weight of the heavier.
+    pub fn add(&mut self, new: Finding) {
+        match self.0.entry(new.id.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(new);
+            }
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                known.level = known.level.max(new.level);
+                if known.message != new.message {
+                    known.message = format!("{}; {}", known.message, new.message);
+                }
+            }
+        }
+    }
+
+    /// The findings, sorted, with the waivers that name them. A waiver that names none is itself
+    /// worth knowing: it was meant for something.
+    pub fn waived(
+        mut self,
+        waivers: &[Waiver],
+    ) -> Result<Vec<Finding>, fleetfix_hypershift::Error> {
+        let mut idle = Vec::new();
+        for waiver in waivers {
+            match self.0.get_mut(&waiver.finding) {
+                Some(found) => found.waiver = Some(waiver.clone()),
+                None => idle.push(&waiver.finding),
+            }
+        }
+        for id in idle {
+            let message = format!("the request waives `{id}`, which was not found");
+            self.add(finding(FindingLevel::Info, &format!("waiver/{id}"), message)?);
+        }
+        Ok(self.0.into_values().collect())
+    }
+}
+
+impl Extend<Finding> for Findings {
+    fn extend<T: IntoIterator<Item = Finding>>(&mut self, new: T) {
+        for finding in new {
+            self.add(finding);
+        }
+    }
+}
+
+/// The findings that stop the plan now: nobody waived them, or the waiver is over. The plan itself
+/// does not depend on the time.
+pub fn stopping(plan: &FixPlan, now: Timestamp) -> Vec<&Finding> {
+    let over = |found: &Finding| {
+        let waiver = found.waiver.as_ref();
+        waiver.and_then(|waiver| waiver.expires).is_some_and(|expires| expires <= now)
+    };
+    let blocking = plan.findings.iter().filter(|f| f.level == FindingLevel::Blocking);
+    blocking.filter(|found| found.blocks() || over(found)).collect()
+}
+
+/// Why the plan is no good, on one line.
+pub fn refusal(plan: &Path, stopping: &[&Finding]) -> String {
+    let listed: Vec<String> = stopping
+        .iter()
+        .map(|found| match found.waiver.as_ref().and_then(|waiver| waiver.expires) {
+            Some(expires) => format!("{} (its waiver ended {expires})", found.id),
+            None => format!("{}: {}", found.id, found.message),
+        })
+        .collect();
+    format!(
+        "{}: {} [mend the request, or have somebody waive it by name]",
+        plan.display(),
+        listed.join("; ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(level: FindingLevel, path: &str, message: &str) -> Finding {
+        finding(level, path, message).unwrap()
+    }
+
+    fn waiver(id: &str) -> Waiver {
+        Waiver {
+            finding: id.parse().unwrap(),
+            by: "alice".parse().unwrap(),
+            reason: "known".into(),
+            expires: None,
+        }
+    }
+
+    #[test]
+    fn one_per_identity_and_the_heavier_weighs() {
+        let mut findings = Findings::default();
+        findings.add(found(FindingLevel::Info, "a/b", "one"));
+        findings.add(found(FindingLevel::Blocking, "a/b", "two"));
+        findings.add(found(FindingLevel::Info, "a/b", "one; two"));
+        findings.add(found(FindingLevel::Info, "a/a", "x"));
+        let all = findings.waived(&[waiver("a/b"), waiver("gone")]).unwrap();
+        let told: Vec<String> = all
+            .iter()
+            .map(|f| format!("{} {:?} {} {}", f.id, f.level, f.message, f.waiver.is_some()))
+            .collect();
+        let expected = [
+            "a/a Info x false",
+            "a/b Blocking one; two true",
+            "waiver/gone Info the request waives `gone`, which was not found false",
+        ];
+        assert_eq!(told, expected);
+    }
+}
