@@ -237,7 +237,7 @@ impl Attached {
     async fn read(store: &Store, tag: &Tag) -> Result<Option<Self>, Error> {
         let Some(found) = store.find_tag(tag).await? else { return Ok(None) };
         let reference = || store.repository().tagged(tag.clone());
-        let bad = |e| store.unreadable(reference(), e);
+        let bad = |e| Error::manifest(reference(), e);
         let refuse = |problem: String| {
             Err(Error::NotAttachments { reference: Box::new(reference()), problem })
         };

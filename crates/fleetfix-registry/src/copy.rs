@@ -88,7 +88,7 @@ impl Tree {
             if bytes > MAX_BYTES {
                 return Err(limit(format!("manifests of more than {MAX_BYTES} bytes")));
             }
-            let bad = |e| from.unreadable(at(), e);
+            let bad = |e| Error::manifest(at(), e);
             let manifest = Manifest::parse(Some(&raw.media_type), &raw.bytes).map_err(bad)?;
             steps.push(Step::Leave(raw));
             match manifest.kind {

@@ -279,6 +279,10 @@ impl Answer {
 }
 
 impl Error {
+    pub(crate) fn manifest(reference: Reference, source: fleetfix_oci::Error) -> Self {
+        Self::Manifest { reference: Box::new(reference), source }
+    }
+
     /// Whether the thing asked for is not there, as opposed to any other failure.
     pub fn is_absent(&self) -> bool {
         match self {
@@ -313,8 +317,7 @@ impl Classify for Error {
             | Self::Helper { .. } => Class::Input,
             Self::Tag(_) => Class::Bug,
             Self::Mirror { .. } | Self::Host { .. } => Class::Usage,
-            Self::Manifest { source, .. } => source.class(),
-            Self::Layout { source, .. } => source.class(),
+            Self::Manifest { source, .. } | Self::Layout { source, .. } => source.class(),
             Self::File { source, .. } | Self::AuthFile { source, .. } => source.class(),
         }
     }

@@ -35,6 +35,8 @@ mod remote;
 pub mod store;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use arguments::RegistryArgs;
 pub use client::Client;

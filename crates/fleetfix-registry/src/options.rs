@@ -74,7 +74,7 @@ impl Default for Limits {
         Self {
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(30),
-            answer: Duration::from_secs(60),
+            answer: Duration::from_mins(1),
             upload_answer: Duration::from_mins(5),
             tries: 5,
             first_wait: Duration::from_millis(200),
@@ -169,25 +169,30 @@ mod tests {
 
     #[test]
     fn where_credentials_are_looked_for() {
-        let home = ("HOME", "/h");
-        let table: [(Option<&str>, &[(&str, &str)], &[&str]); 7] = [
+        type Row = (
+            Option<&'static str>,
+            &'static [(&'static str, &'static str)],
+            &'static [&'static str],
+        );
+        const HOME: (&str, &str) = ("HOME", "/h");
+        let table: [Row; 7] = [
             (None, &[], &[]),
-            (None, &[home], &["/h/.config/containers/auth.json", "/h/.docker/config.json"]),
+            (None, &[HOME], &["/h/.config/containers/auth.json", "/h/.docker/config.json"]),
             (
                 None,
                 &[
-                    home,
+                    HOME,
                     ("XDG_RUNTIME_DIR", "/run/u"),
                     ("XDG_CONFIG_HOME", "/c"),
                     ("DOCKER_CONFIG", "/d"),
                 ],
                 &["/run/u/containers/auth.json", "/c/containers/auth.json", "/d/config.json"],
             ),
-            (None, &[home, ("REGISTRY_AUTH_FILE", "/a")], &["/a"]),
-            (Some("/f"), &[home, ("REGISTRY_AUTH_FILE", "/a")], &["/f"]),
+            (None, &[HOME, ("REGISTRY_AUTH_FILE", "/a")], &["/a"]),
+            (Some("/f"), &[HOME, ("REGISTRY_AUTH_FILE", "/a")], &["/f"]),
             (
                 None,
-                &[home, ("REGISTRY_AUTH_FILE", ""), ("XDG_RUNTIME_DIR", ""), ("DOCKER_CONFIG", "")],
+                &[HOME, ("REGISTRY_AUTH_FILE", ""), ("XDG_RUNTIME_DIR", ""), ("DOCKER_CONFIG", "")],
                 &["/h/.config/containers/auth.json", "/h/.docker/config.json"],
             ),
             (None, &[("DOCKER_CONFIG", "/d")], &["/d/config.json"]),
@@ -196,7 +201,7 @@ mod tests {
             assert_eq!(files(&from(authfile, env)), expected, "{authfile:?} {env:?}");
         }
         assert!(from(Some("/f"), &[]).auth_files[0].required);
-        assert!(!from(None, &[home]).auth_files[0].required);
+        assert!(!from(None, &[HOME]).auth_files[0].required);
     }
 
     #[test]

@@ -72,36 +72,32 @@ impl BlobReader {
                 (!piece.is_empty()).then(|| piece.freeze())
             }
         };
-        match piece {
-            Some(piece) => {
-                self.seen += piece.len() as u64;
-                if let Some(expected) = self.size
-                    && self.seen > expected
-                {
-                    return Err(self.wrong_size(expected));
-                }
-                self.hasher.update(&piece);
-                Ok(Some(piece))
-            }
-            None => {
-                self.source = Source::Ended;
-                if let Some(expected) = self.size
-                    && self.seen != expected
-                {
-                    return Err(self.wrong_size(expected));
-                }
-                let (actual, _) = std::mem::take(&mut self.hasher).finish();
-                if actual != self.expected {
-                    let actual = actual.to_string();
-                    return Err(Error::DigestMismatch {
-                        what: self.what.clone(),
-                        expected: self.expected,
-                        actual,
-                    });
-                }
-                Ok(None)
-            }
+        let Some(piece) = piece else {
+            self.source = Source::Ended;
+            return self.proven().map(|()| None);
+        };
+        self.seen += piece.len() as u64;
+        if let Some(expected) = self.size
+            && self.seen > expected
+        {
+            return Err(self.wrong_size(expected));
         }
+        self.hasher.update(&piece);
+        Ok(Some(piece))
+    }
+
+    fn proven(&mut self) -> Result<(), Error> {
+        if let Some(expected) = self.size
+            && self.seen != expected
+        {
+            return Err(self.wrong_size(expected));
+        }
+        let (actual, _) = std::mem::take(&mut self.hasher).finish();
+        if actual == self.expected {
+            return Ok(());
+        }
+        let (what, actual) = (self.what.clone(), actual.to_string());
+        Err(Error::DigestMismatch { what, expected: self.expected, actual })
     }
 
     /// All of it, at most `max` bytes.

@@ -95,7 +95,7 @@ impl Store {
                 expected: digest,
                 actual: found.digest.to_string(),
             }),
-            found => self.named(found, || self.repository.at(digest)),
+            found => Self::named(found, || self.repository.at(digest)),
         }
     }
 
@@ -113,7 +113,7 @@ impl Store {
             Place::Directory(directory) => directory.tagged(tag),
             Place::Remote(remote) => {
                 let found = remote.manifest(tag.as_str()).await?;
-                self.named(found, || self.repository.tagged(tag.clone()))
+                Self::named(found, || self.repository.tagged(tag.clone()))
             }
         }
     }
@@ -290,7 +290,6 @@ impl Store {
 
     /// Fills in the media type where the registry names none that says something.
     fn named(
-        &self,
         found: Option<RawManifest>,
         reference: impl FnOnce() -> Reference,
     ) -> Result<Option<RawManifest>, Error> {
@@ -298,14 +297,10 @@ impl Store {
         let vague = ["", "application/json", "application/octet-stream", "text/plain"];
         if vague.contains(&manifest.media_type.as_str()) {
             let parsed = Manifest::parse(None, &manifest.bytes);
-            let parsed = parsed.map_err(|e| self.unreadable(reference(), e))?;
+            let parsed = parsed.map_err(|e| Error::manifest(reference(), e))?;
             manifest.media_type = parsed.media_type;
         }
         Ok(Some(manifest))
-    }
-
-    pub(crate) fn unreadable(&self, reference: Reference, source: fleetfix_oci::Error) -> Error {
-        Error::Manifest { reference: Box::new(reference), source }
     }
 
     fn absent(&self, reference: &Reference) -> Error {

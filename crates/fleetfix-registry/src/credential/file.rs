@@ -136,18 +136,15 @@ impl File {
         };
         let decoded =
             STANDARD.decode(auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        match decoded.as_deref().and_then(|pair| pair.split_once(':')) {
-            Some((user, password)) => Ok(Some(Credential::Password {
-                user: user.to_owned(),
-                // Docker pads with NUL (docker/cli `configfile.decodeAuth`).
-                password: Secret::new(password.trim_matches('\0')),
-            })),
-            None => {
-                let problem = format!("`auth` of {key} is not base64 of `user:password`");
-                let source = io::Error::new(io::ErrorKind::InvalidData, problem);
-                Err(Error::AuthFile { path: self.path.clone(), source })
-            }
-        }
+        let Some((user, password)) = decoded.as_deref().and_then(|pair| pair.split_once(':'))
+        else {
+            let problem = format!("`auth` of {key} is not base64 of `user:password`");
+            let source = io::Error::new(io::ErrorKind::InvalidData, problem);
+            return Err(Error::AuthFile { path: self.path.clone(), source });
+        };
+        // Docker pads with NUL (docker/cli `configfile.decodeAuth`).
+        let password = Secret::new(password.trim_matches('\0'));
+        Ok(Some(Credential::Password { user: user.to_owned(), password }))
     }
 }
 

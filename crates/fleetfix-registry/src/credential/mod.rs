@@ -37,7 +37,7 @@ impl fmt::Debug for Secret {
 pub(crate) enum Credential {
     /// A user and a password, or a robot's name and token.
     Password { user: String, password: Secret },
-    /// A refresh token, for the token service's OAuth2 form only.
+    /// A refresh token, for the token service's `OAuth2` form only.
     IdentityToken(Secret),
 }
 
@@ -60,20 +60,21 @@ impl Credentials {
         registry: &str,
         path: &str,
     ) -> Result<Option<Credential>, Error> {
-        let files = match self.files.get() {
-            Some(files) => files,
-            None => {
-                let read = self.paths.iter().filter_map(|path| File::read(path).transpose());
-                let read = read.collect::<Result<Vec<_>, _>>()?;
-                self.files.get_or_init(|| read)
-            }
-        };
-        for file in files {
+        for file in self.files()? {
             if let Some(found) = file.find(registry, path).await? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
+    }
+
+    fn files(&self) -> Result<&[File], Error> {
+        if let Some(files) = self.files.get() {
+            return Ok(files);
+        }
+        let read = self.paths.iter().filter_map(|path| File::read(path).transpose());
+        let read = read.collect::<Result<Vec<_>, _>>()?;
+        Ok(self.files.get_or_init(|| read))
     }
 }
 

@@ -30,20 +30,17 @@ fn parse(header: &str) -> Vec<Challenge> {
         if word.is_empty() {
             break;
         }
-        match after.trim_start_matches([' ', '\t']).strip_prefix('=') {
-            // `name=value` belongs to the scheme before it.
-            Some(value) => {
-                let (value, after) = value_of(value.trim_start_matches([' ', '\t']));
-                if let Some((_, parameters)) = found.last_mut() {
-                    parameters.entry(word.to_ascii_lowercase()).or_insert(value);
-                }
-                rest = after;
-            }
-            None => {
-                found.push((word.to_ascii_lowercase(), BTreeMap::new()));
-                rest = after;
-            }
+        let Some(value) = after.trim_start_matches([' ', '\t']).strip_prefix('=') else {
+            found.push((word.to_ascii_lowercase(), BTreeMap::new()));
+            rest = after;
+            continue;
+        };
+        // `name=value` belongs to the scheme before it.
+        let (value, after) = value_of(value.trim_start_matches([' ', '\t']));
+        if let Some((_, parameters)) = found.last_mut() {
+            parameters.entry(word.to_ascii_lowercase()).or_insert(value);
         }
+        rest = after;
     }
     found.into_iter().filter_map(|(scheme, parameters)| known(&scheme, parameters)).collect()
 }

@@ -334,3 +334,6 @@ fn accept() -> HeaderValue {
 fn essence(value: &str) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,3 +68,65 @@ fn of((file, dirs): (Option<PathBuf>, Vec<PathBuf>)) -> Vec<Vec<u8>> {
     }
     found.iter().map(|der| der.to_vec()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate of its own issuer that nobody else knows.
+    const OWN: &str = "-----BEGIN CERTIFICATE-----\n\
+        MIIBhzCCAS2gAwIBAgIUXELTBBkqQWwawlrL09GDEIwkB7swCgYIKoZIzj0EAwIw\n\
+        GDEWMBQGA1UEAwwNZmxlZXRmaXggdGVzdDAgFw0yNjExMjMwMTUzMjNaGA8yMDgx\n\
+        MDgyNjAxNTMyM1owGDEWMBQGA1UEAwwNZmxlZXRmaXggdGVzdDBZMBMGByqGSM49\n\
+        AgEGCCqGSM49AwEHA0IABBQ6ucoDpss5IJU/kOY6S/Ljx0gPzVjrW40GKtZ1fnS5\n\
+        Jo5ssrKiIq8+wr8gAzVCO+b8d+pcyfSpNjtYMgTYoKCjUzBRMB0GA1UdDgQWBBQE\n\
+        GXEJgJXp399r+FuWsChwFjvy4jAfBgNVHSMEGDAWgBQEGXEJgJXp399r+FuWsChw\n\
+        Fjvy4jAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIAUi3iI9jBng\n\
+        s+2agDChtxBLNnNNydvnrUYNyKWXFse3AiEA/jYkw5+9/XwUci+K9SNN7qUW1xPM\n\
+        qU1cgAbcPROktFA=\n\
+        -----END CERTIFICATE-----";
+    /// A PEM block around something that is no certificate.
+    const BROKEN: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+    fn count(file: Option<PathBuf>, dirs: Vec<PathBuf>) -> usize {
+        roots(&Certificates { file, dirs }).len()
+    }
+
+    #[test]
+    fn variables_add_and_never_replace() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("own.pem"), OWN).unwrap();
+        std::fs::create_dir(at("certs")).unwrap();
+        std::fs::write(at("certs/also-own.pem"), OWN).unwrap();
+        std::fs::create_dir(at("empty")).unwrap();
+        std::fs::write(at("empty.pem"), "").unwrap();
+        std::fs::write(at("text.pem"), "no certificate").unwrap();
+        let system = count(None, vec![]);
+        for (file, dirs, more) in [
+            (Some("own.pem"), vec![], 1),
+            (None, vec!["certs"], 1),
+            (Some("own.pem"), vec!["absent", "empty", "certs"], 1),
+            (Some("absent.pem"), vec!["absent"], 0),
+            (Some("empty.pem"), vec!["empty"], 0),
+            (Some("text.pem"), vec![], 0),
+            (Some("certs"), vec!["own.pem"], 0),
+        ] {
+            let found = count(file.map(at), dirs.iter().map(|d| at(d)).collect());
+            assert_eq!(found, system + more, "{file:?} {dirs:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_certificate_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("both.pem");
+        std::fs::write(&path, format!("{BROKEN}{OWN}")).unwrap();
+        let added = of((Some(path), vec![]));
+        assert_eq!(added.len(), 2, "the reader does not look inside");
+        let both: Vec<Certificate> =
+            added.iter().map(|der| Certificate::from_der(der).unwrap()).collect();
+        assert!(reqwest::Client::builder().tls_certs_only(both.clone()).build().is_err());
+        trusting(reqwest::Client::builder, &both).unwrap();
+    }
+}

@@ -38,6 +38,13 @@ impl Remote {
         body: &Body,
         mut session: Option<Url>,
     ) -> Result<(), Error> {
+        // The other sizes are checked with the last piece of the body; nothing has none.
+        let nothing = Digest::of(b"");
+        if descriptor.size == 0 && descriptor.digest != nothing {
+            let what = format!("blob to send, {}", descriptor.media_type);
+            let (expected, actual) = (descriptor.digest, nothing.to_string());
+            return Err(Error::DigestMismatch { what, expected, actual });
+        }
         let mut tries = Tries::new(self.limits());
         loop {
             match self.upload_once(descriptor, body, session.take()).await {

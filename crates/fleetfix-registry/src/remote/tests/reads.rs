@@ -1,0 +1,385 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use fleetfix_model::{Class, Classify, Digest, media};
+
+use super::{counted, first};
+use crate::options::Limits;
+use crate::testing::registry::Registry;
+use crate::testing::server::{Reply, Server};
+use crate::testing::{image, options, quick, store, store_with, tag};
+use crate::{Client, Error, Options};
+
+const CONFIG: &[u8] = b"{}";
+
+fn is_get(request: &crate::testing::server::Request) -> bool {
+    request.method == "GET"
+}
+
+#[tokio::test]
+async fn manifests_are_hashed_here() {
+    let registry = Registry::start().await;
+    let bytes = image(&[CONFIG, b"layer"]);
+    let digest = registry.put_manifest("a/b", "v1", media::OCI_MANIFEST, &bytes);
+    let store = store(registry.host(), "a/b");
+    let descriptor = store.resolve(&tag("v1")).await.unwrap().unwrap();
+    assert_eq!((descriptor.digest, descriptor.size), (digest, bytes.len() as u64));
+    assert_eq!(descriptor.media_type, media::OCI_MANIFEST);
+    assert_eq!(store.manifest(digest).await.unwrap().bytes, bytes);
+    assert!(store.has_manifest(digest).await.unwrap());
+
+    assert_eq!(store.resolve(&tag("v2")).await.unwrap(), None);
+    let absent = Digest::of(b"absent");
+    assert_eq!(store.find_manifest(absent).await.unwrap(), None);
+    assert!(!store.has_manifest(absent).await.unwrap());
+    let error = store.manifest(absent).await.unwrap_err();
+    assert!(error.is_absent() && error.class() == Class::Input, "{error}");
+}
+
+#[tokio::test]
+async fn a_registry_that_lies_about_digests() {
+    let right = image(&[CONFIG]);
+    let wrong = image(&[CONFIG, b"more"]);
+    let (asked, given) = (Digest::of(&right), Digest::of(&wrong));
+    let server = Server::answering(move |_| {
+        Reply::new(200)
+            .with("content-type", media::OCI_MANIFEST)
+            .with("docker-content-digest", asked.to_string())
+            .body(wrong.clone())
+    })
+    .await;
+    let store = store(&server.host, "a");
+    let error = store.manifest(asked).await.unwrap_err();
+    assert!(matches!(error, Error::DigestMismatch { .. }), "{error}");
+    assert_eq!(error.class(), Class::Refused);
+    // By tag there is nothing to compare with: the bytes decide, not the header.
+    assert_eq!(store.resolve(&tag("v1")).await.unwrap().unwrap().digest, given);
+    assert_eq!(store.blob(asked, 10_000).await.unwrap_err().class(), Class::Refused);
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again() {
+    for reply in [
+        Reply::new(408),
+        Reply::new(429),
+        Reply::new(429).with("retry-after", "0"),
+        Reply::new(429)
+            .with("date", "Sun, 06 Nov 1994 08:49:37 GMT")
+            .with("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        Reply::new(500),
+        Reply::new(502),
+        Reply::new(503).with("retry-after", "3600"),
+        Reply::new(504),
+        Reply::Drop,
+        Reply::Raw(b"SSH-2.0-x\r\n".to_vec()),
+        Reply::new(200).with("content-length", "100").body("short"),
+        Reply::new(200).body("{}").with("content-length", "2").cut(1),
+    ] {
+        let registry = Registry::faulty(first(2, is_get, reply.clone())).await;
+        let bytes = image(&[CONFIG]);
+        let digest = registry.put_manifest("a", "v1", media::OCI_MANIFEST, &bytes);
+        let store = store(registry.host(), "a");
+        let found = store.resolve(&tag("v1")).await;
+        assert_eq!(found.unwrap().unwrap().digest, digest, "{reply:?}");
+        assert_eq!(registry.server.requests().len(), 3, "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn tries_end() {
+    for (reply, class, tries) in [
+        (
+            Reply::json(503, r#"{"errors":[{"code":"UNAVAILABLE","message":"later"}]}"#),
+            Class::Environment,
+            5,
+        ),
+        (Reply::new(429).with("retry-after", "0"), Class::Environment, 5),
+        (Reply::Drop, Class::Environment, 5),
+        (Reply::new(400), Class::Input, 1),
+        (Reply::new(401), Class::Input, 1),
+        (Reply::new(403), Class::Input, 1),
+        (Reply::new(501), Class::Environment, 1),
+        (Reply::new(204), Class::Environment, 1),
+        (Reply::new(302), Class::Environment, 1),
+    ] {
+        let answer = reply.clone();
+        let server = Server::answering(move |_| answer.clone()).await;
+        let error = store(&server.host, "a").resolve(&tag("v1")).await.unwrap_err();
+        assert_eq!(error.class(), class, "{reply:?}: {error}");
+        assert_eq!(server.requests().len(), tries, "{reply:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn errors_say_who_said_what() {
+    let server = Server::answering(|_| {
+        Reply::json(
+            403,
+            r#"{"errors":[{"code":"DENIED","message":"pull\u001b[31m access\nsecond line"}]}"#,
+        )
+    })
+    .await;
+    let error = store(&server.host, "a/b").resolve(&tag("v1")).await.unwrap_err();
+    let expected = format!(
+        "GET http://{}/v2/a/b/manifests/v1: 403 Forbidden: DENIED: pull[31m access \
+         [no credentials for it: `podman login`, or --authfile]",
+        server.host
+    );
+    assert_eq!(error.to_string(), expected);
+    let Error::Answer(answer) = error else { panic!("{error}") };
+    assert_eq!((answer.status, answer.codes), (403, vec!["DENIED".to_owned()]));
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let server = Server::answering(|_| Reply::new(200)).await;
+    let host = server.host.clone();
+    drop(server);
+    tokio::task::yield_now().await;
+    let error = store(&host, "a").resolve(&tag("v1")).await.unwrap_err();
+    assert!(matches!(error, Error::Transport { tries: 5, .. }), "{error:?}");
+    assert_eq!(error.class(), Class::Environment);
+}
+
+#[tokio::test]
+async fn silence_is_not_waited_out() {
+    let limits = Limits {
+        answer: Duration::from_millis(50),
+        idle: Duration::from_millis(50),
+        tries: 2,
+        ..quick()
+    };
+    let options = Options { limits, ..options() };
+    let server = Server::answering(|_| Reply::Silent).await;
+    let store = store_with(options, &server.host, "a");
+    let error = store.resolve(&tag("v1")).await.unwrap_err();
+    assert!(matches!(error, Error::Silent { .. }), "{error}");
+    assert_eq!((error.class(), server.requests().len()), (Class::Environment, 2));
+}
+
+#[tokio::test]
+async fn plain_http_is_for_loopback() {
+    // Without TLS on the other side this ends in the handshake, and is not tried again.
+    let server = Server::answering(|_| Reply::new(200)).await;
+    let port = server.host.rsplit(':').next().unwrap().to_owned();
+    let here = "127.0.0.1:1".parse::<std::net::SocketAddr>().unwrap();
+    assert!(here.ip().is_loopback());
+    let http = super::super::Http::new(
+        options().with_plain_http(["plain.example:5000", "bare.example"]).unwrap(),
+    );
+    for (url, plain) in [
+        (format!("http://127.0.0.1:{port}/"), true),
+        ("http://localhost:1/".into(), true),
+        ("http://[::1]:1/".into(), true),
+        ("http://plain.example:5000/".into(), true),
+        ("http://plain.example/".into(), false),
+        ("http://bare.example/".into(), true),
+        ("http://bare.example:99/".into(), true),
+        ("http://quay.io/".into(), false),
+        ("http://10.0.0.1/".into(), false),
+    ] {
+        assert_eq!(http.is_plain(&url.parse().unwrap()), plain, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn too_much_is_not_read() {
+    let endless = Server::answering(|request| {
+        // More than it may be, said in advance and without a word.
+        if request.path() == "/v2/a/manifests/said" {
+            Reply::new(200).with("content-length", "5000000").body("x")
+        } else {
+            let mut raw = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
+            raw.extend(vec![b' '; 5_000_000]);
+            Reply::Raw(raw)
+        }
+    })
+    .await;
+    let store = store(&endless.host, "a");
+    for name in ["said", "unsaid"] {
+        let error = store.resolve(&tag(name)).await.unwrap_err();
+        assert!(matches!(error, Error::TooLarge { max: 4_194_304, .. }), "{name}: {error}");
+    }
+    let error = store.blob(Digest::of(b"x"), 1000).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { max: 1000, .. }), "{error}");
+    let error = store
+        .blob_reader(Digest::of(b"x"), Some(10))
+        .await
+        .unwrap()
+        .whole(1 << 30)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::SizeMismatch { expected: 10, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_broken_download_goes_on_where_it_stopped() {
+    let content: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+    let digest = Digest::of(&content);
+    for ranges in [true, false] {
+        let (given, tries) = (content.clone(), Arc::new(AtomicU32::new(0)));
+        let count = tries.clone();
+        let server = Server::answering(move |request| {
+            let n = count.fetch_add(1, Ordering::Relaxed);
+            let from = request.header("range").map(|r| r[6..r.len() - 1].parse::<usize>().unwrap());
+            let reply = match from {
+                Some(from) if ranges => Reply::new(206)
+                    .with(
+                        "content-range",
+                        format!("bytes {from}-{}/{}", given.len() - 1, given.len()),
+                    )
+                    .body(&given[from..]),
+                _ => Reply::new(200).body(given.clone()),
+            };
+            match n {
+                0 => reply.cut(150_000),
+                1 => Reply::new(503),
+                2 => reply.cut(if ranges { 100_000 } else { 200_000 }),
+                _ => reply,
+            }
+        })
+        .await;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("blob");
+        let store = store(&server.host, "a");
+        store.blob_to_file(digest, Some(content.len() as u64), &path).await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), content, "ranges: {ranges}");
+        assert_eq!(tries.load(Ordering::Relaxed), 4);
+        assert!(server.requests()[1..].iter().all(|r| r.header("range").is_some()));
+        assert_eq!(store.blob(digest, 1 << 20).await.unwrap(), content);
+    }
+}
+
+#[tokio::test]
+async fn a_bad_download_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("blob");
+    let digest = Digest::of(b"right");
+    for (body, size) in
+        [("wrong", None), ("wrong", Some(5)), ("right and more", Some(5)), ("", None)]
+    {
+        let server = Server::answering(move |_| Reply::new(200).body(body)).await;
+        let error = store(&server.host, "a").blob_to_file(digest, size, &path).await.unwrap_err();
+        assert_eq!(error.class(), Class::Refused, "{body} {error}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+    // A range that is not the one asked for would put the pieces together wrongly.
+    let server = Server::answering(|request| match request.header("range") {
+        None => Reply::new(200).body("right").cut(2),
+        Some(_) => Reply::new(206).with("content-range", "bytes 0-4/5").body("right"),
+    })
+    .await;
+    let error = store(&server.host, "a").blob_to_file(digest, Some(5), &path).await.unwrap_err();
+    assert!(matches!(error, Error::Nonsense { .. }), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn redirects_are_followed_without_credentials() {
+    let content = b"content of a blob".to_vec();
+    let digest = Digest::of(&content);
+    let elsewhere = Server::answering(move |_| Reply::new(200).body(content.clone())).await;
+    let target = elsewhere.url("/cdn/x?sig=secret");
+    let registry = Server::answering(move |request| match request.header("authorization") {
+        None => Reply::new(401).with("www-authenticate", "Basic realm=x"),
+        Some(_) => Reply::new(307).with("location", target.clone()),
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let options = crate::testing::login(&dir, &registry.host, r#"{"auth":"dTpw"}"#);
+    let store = store_with(options, &registry.host, "a");
+    assert_eq!(store.blob(digest, 100).await.unwrap(), b"content of a blob");
+    assert_eq!(registry.requests()[1].header("authorization"), Some("Basic dTpw"));
+    let seen = elsewhere.requests();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].header("authorization"), None, "another host got the credentials");
+}
+
+#[tokio::test]
+async fn credentials_do_not_come_back_after_a_detour() {
+    let back = Arc::new(std::sync::Mutex::new(String::new()));
+    let to = back.clone();
+    let elsewhere =
+        Server::answering(move |_| Reply::new(302).with("location", to.lock().unwrap().clone()))
+            .await;
+    let target = elsewhere.url("/x");
+    let registry =
+        Server::answering(move |request| match (request.path(), request.header("authorization")) {
+            ("/open", None) => Reply::new(200).body("content"),
+            ("/open", Some(_)) => Reply::new(500),
+            (_, None) => Reply::new(401).with("www-authenticate", "Basic"),
+            (_, Some(_)) => Reply::new(302).with("location", target.clone()),
+        })
+        .await;
+    *back.lock().unwrap() = registry.url("/open");
+    let dir = tempfile::tempdir().unwrap();
+    let options = crate::testing::login(&dir, &registry.host, r#"{"auth":"dTpw"}"#);
+    let store = store_with(options, &registry.host, "a");
+    assert_eq!(store.blob(Digest::of(b"content"), 100).await.unwrap(), b"content");
+}
+
+#[tokio::test]
+async fn redirects_that_lead_astray() {
+    for (location, expected) in [
+        ("/v2/a/manifests/v1", "Nonsense"),
+        ("http://registry.example/x", "Redirect"),
+        ("ftp://127.0.0.1/x", "Redirect"),
+        ("http://u:p@127.0.0.1/x", "Redirect"),
+        ("http://", "Nonsense"),
+    ] {
+        let server = Server::answering(move |_| Reply::new(302).with("location", location)).await;
+        let error = store(&server.host, "a").resolve(&tag("v1")).await.unwrap_err();
+        assert!(format!("{error:?}").starts_with(expected), "{location}: {error:?}");
+        let endless = location.starts_with('/');
+        assert_eq!(server.requests().len(), if endless { 6 } else { 1 }, "{location}");
+    }
+}
+
+#[tokio::test]
+async fn vague_media_types_are_filled_in() {
+    let bytes = image(&[CONFIG]);
+    for (header, ok) in [
+        (Some("application/json; charset=utf-8"), true),
+        (None, true),
+        (Some("application/vnd.oci.image.manifest.v1+json;x=y"), true),
+    ] {
+        let given = bytes.clone();
+        let server = Server::answering(move |_| {
+            let reply = Reply::new(200).body(given.clone());
+            match header {
+                Some(header) => reply.with("content-type", header),
+                None => reply,
+            }
+        })
+        .await;
+        let found = store(&server.host, "a").resolve(&tag("v1")).await.unwrap();
+        assert_eq!(found.is_some_and(|d| d.media_type == media::OCI_MANIFEST), ok, "{header:?}");
+    }
+}
+
+#[tokio::test]
+async fn heads_are_heads() {
+    let registry = Registry::start().await;
+    let digest = registry.put_blob("a", b"blob");
+    let store = store(registry.host(), "a");
+    assert!(store.has_blob(digest).await.unwrap());
+    assert!(!store.has_blob(Digest::of(b"other")).await.unwrap());
+    let lines = registry.server.lines();
+    assert_eq!(counted(&lines).values().sum::<usize>(), 2);
+    assert!(lines.iter().all(|line| line.starts_with("HEAD")), "{lines:?}");
+    assert!(Client::new(Options::default()).is_ok());
+}
+
+#[test]
+fn futures_can_move_between_threads() {
+    fn is_send<T: Send>(_: T) {}
+    let store = store("quay.io", "a");
+    let digest = Digest::of(b"");
+    is_send(store.resolve(&tag("v1")));
+    is_send(store.blob_to_file(digest, None, std::path::Path::new("x")));
+    is_send(store.put_immutable_tag(&tag("v1"), "a/b", b""));
+    is_send(crate::copy(&store, &store, digest));
+    is_send(crate::attach::attach(&store, digest, crate::attach::Kind::Signature, &[]));
+    is_send(crate::attach::candidates(&store, digest, crate::attach::Kind::Signature));
+}

@@ -1,1 +1,0 @@
-//! Scripted servers for the tests of this crate.
