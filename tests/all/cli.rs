@@ -5,7 +5,6 @@ use std::path::Path;
 
 use fleetfix_tests::base::ARCHITECTURES;
 use fleetfix_tests::binary::Workbench;
-use fleetfix_tests::child::Output;
 use fleetfix_tests::client::Clients;
 use fleetfix_tests::image::{Family, LayerWriter, Layout, put_image, put_index};
 use fleetfix_tests::keys;
@@ -13,6 +12,8 @@ use fleetfix_tests::proxy::{Fault, Proxy};
 use fleetfix_tests::registry::{Kind, Registry};
 use fleetfix_tests::tools::repository;
 use serde_json::json;
+
+use crate::refusals::one_line;
 
 /// Every crate that has a program.
 fn programs() -> Vec<String> {
@@ -42,23 +43,6 @@ fn help_version_and_usage_are_alike() {
         }
     }
     assert!(seen.len() >= 3, "{seen:?}");
-}
-
-/// The one line that an error is.
-#[track_caller]
-fn one_line(output: &Output, code: i32, part: &str) {
-    assert_eq!(output.code, Some(code), "{output}");
-    assert_eq!(output.stdout, "", "{output}");
-    let errors: Vec<&str> =
-        output.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert_eq!(errors.len(), 1, "{output}");
-    assert_eq!(
-        output.stderr.lines().last(),
-        errors.first().copied(),
-        "the error comes last: {output}"
-    );
-    assert!(errors[0].contains(part), "no `{part}` in {output}");
-    assert!(!output.stderr.contains("panicked"), "{output}");
 }
 
 /// A small image of two architectures in a registry.

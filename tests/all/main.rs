@@ -10,4 +10,7 @@
 mod cli;
 mod deps;
 mod harness;
+mod patched;
+mod refusals;
 mod signatures;
+mod tuf;

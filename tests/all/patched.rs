@@ -5,6 +5,7 @@ use std::path::Path;
 use fleetfix_tests::base::{ARCHITECTURES, Base, PROGRAM};
 use fleetfix_tests::lab::{Lab, Place};
 use fleetfix_tests::payload::COMPONENTS;
+use fleetfix_tests::proxy::Request;
 use fleetfix_tests::registry::Kind;
 use fleetfix_tests::request::{COMMIT_420, COMMIT_421};
 use fleetfix_tests::rootfs::{self, differences};
@@ -37,7 +38,9 @@ fn plan_and_patch(place: Place) {
     let plan = lab.json("plan.json");
     assert_eq!(versions(&plan), ["4.20.1", "4.20.2", "4.21.0"]);
     assert_eq!(images.len(), 2, "two bases: {images:?}");
-    for (base, commit) in [(&lab.upstream.base_420, COMMIT_420), (&lab.upstream.base_421, COMMIT_421)] {
+    for (base, commit) in
+        [(&lab.upstream.base_420, COMMIT_420), (&lab.upstream.base_421, COMMIT_421)]
+    {
         let image = images.iter().find(|image| image["base"] == base.digest.as_str());
         let image = image.unwrap_or_else(|| panic!("{} is not patched", base.recipe.name));
         accepted(&lab, base, image, commit);
@@ -57,7 +60,10 @@ fn accepted(lab: &Lab, base: &Base, image: &Value, commit: &str) {
     let registry = fleetfix_tests::registry::Registry::start(Kind::Distribution);
     let place = |repository: &str, digest: &str, name: &str| {
         if lab.has_registry() {
-            return format!("{}@{digest}", lab.at(repository).replace(&lab.proxy().host(), &lab.registry().host()));
+            return format!(
+                "{}@{digest}",
+                lab.at(repository).replace(&lab.proxy().host(), &lab.registry().host())
+            );
         }
         // skopeo reads no layouts with Docker's manifests: by way of a registry.
         let to = format!("{}:{name}", registry.repository(repository));
@@ -76,7 +82,10 @@ fn accepted(lab: &Lab, base: &Base, image: &Value, commit: &str) {
         let labels = &inspected["Labels"];
         assert_eq!(labels["vcs-ref"], commit);
         assert_eq!(labels["org.opencontainers.image.base.digest"], base.manifests[index].as_str());
-        assert_eq!(labels["io.openshift.hypershift.restricted-psa"], "true", "HyperShift's labels stay");
+        assert_eq!(
+            labels["io.openshift.hypershift.restricted-psa"], "true",
+            "HyperShift's labels stay"
+        );
         assert_eq!(labels["io.hypershift.example/kept"], "yes");
 
         let unpack = |reference: &str, name: &str| {
@@ -87,7 +96,10 @@ fn accepted(lab: &Lab, base: &Base, image: &Value, commit: &str) {
         let found = differences(&rootfs::read(&old), &rootfs::read(&new));
         assert_eq!(found, [format!("{PROGRAM}: content")]);
         let fixed = std::fs::read(new.join(Path::new(PROGRAM).strip_prefix("/").unwrap())).unwrap();
-        assert!(fixed == fleetfix_tests::base::program("fixed", architecture), "the file is the fix's");
+        assert!(
+            fixed == fleetfix_tests::base::program("fixed", architecture),
+            "the file is the fix's"
+        );
     }
 }
 
@@ -97,14 +109,21 @@ fn again(lab: &Lab, images: &[Value]) {
         let requests = lab.proxy().requests();
         let sent: u64 = requests.iter().map(|request| request.up).sum();
         assert!(sent < 8_000_000, "{sent} bytes are more than two programs for two architectures");
-        let read: u64 = requests.iter().filter(|request| request.method == "GET").map(|request| request.down).sum();
-        assert!(read < 20_000_000, "{read} bytes: base layers are read from the top, until all is known");
+        let read: u64 = requests
+            .iter()
+            .filter(|request| request.method == "GET")
+            .map(|request| request.down)
+            .sum();
+        assert!(
+            read < 20_000_000,
+            "{read} bytes: base layers are read from the top, until all is known"
+        );
         lab.proxy().forget();
     }
     let once_more = lab.patch().success().json();
     assert_eq!(once_more["images"].as_array().unwrap(), images);
     if lab.has_registry() {
-        let writes: Vec<_> = lab.proxy().requests().into_iter().filter(|r| r.is_write()).collect();
+        let writes: Vec<_> = lab.proxy().requests().into_iter().filter(Request::is_write).collect();
         assert!(writes.is_empty(), "{writes:?}");
     }
 }

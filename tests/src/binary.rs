@@ -7,13 +7,14 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::child::{self, Output};
-use crate::tools::profile_directory;
+use crate::tools::{profile_directory, tool};
 
 /// A place to run our programs in.
 #[derive(Debug)]
 pub struct Workbench {
     dir: TempDir,
     environment: Vec<(String, String)>,
+    wrapper: Vec<String>,
 }
 
 impl Default for Workbench {
@@ -27,7 +28,7 @@ impl Workbench {
     pub fn new() -> Self {
         let dir =
             tempfile::Builder::new().prefix("fleetfix-").tempdir().expect("a temporary directory");
-        Self { dir, environment: Vec::new() }
+        Self { dir, environment: Vec::new(), wrapper: Vec::new() }
     }
 
     /// The same with an environment variable for each program.
@@ -35,6 +36,26 @@ impl Workbench {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The same with another clock: `2020-01-01 00:00:00`, in UTC.
+    #[must_use]
+    pub fn at_time(self, time: &str) -> Self {
+        let faketime = tool("faketime").display().to_string();
+        self.with("TZ", "UTC").with("FAKETIME_DONT_FAKE_MONOTONIC", "1").under(&[&faketime, time])
+    }
+
+    /// The same with each program started by another: `umask`, `taskset`, ...
+    #[must_use]
+    pub fn under(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper.extend(wrapper.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// The same as at first: environment, clock and all.
+    #[must_use]
+    pub fn now(self) -> Self {
+        Self { dir: self.dir, environment: Vec::new(), wrapper: Vec::new() }
     }
 
     /// The working directory of each program.
@@ -58,7 +79,9 @@ impl Workbench {
     ) -> Command {
         let path = profile_directory().join(program);
         assert!(path.is_file(), "{} is not built: `cargo xtask test` builds it", path.display());
-        let mut command = child::command(path, self.dir());
+        let mut words = self.wrapper.iter().map(Into::into).chain([path.into_os_string()]);
+        let mut command = child::command(words.next().unwrap_or_default(), self.dir());
+        command.args(words);
         command.current_dir(self.dir()).args(args);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
@@ -67,15 +90,5 @@ impl Workbench {
     /// Runs `program`, such as `fleetfix-plan`.
     pub fn run(&self, program: &str, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
         child::run(&mut self.command(program, args))
-    }
-
-    /// Runs a command line that has no white space in its words: `fleetfix-plan --plan plan.json`.
-    ///
-    /// # Panics
-    /// If the line is empty.
-    pub fn line(&self, line: &str) -> Output {
-        let mut words = line.split_whitespace();
-        let program = words.next().expect("a command line starts with a program");
-        self.run(program, words)
     }
 }

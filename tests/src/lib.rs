@@ -14,7 +14,7 @@
 //! | [`proxy`], [`serve`], [`http`] | a registry that is watched, fails or is left in the middle; static files |
 //! | [`image`], [`base`], [`payload`] | OCI layouts, the component's images, release images |
 //! | [`request`], [`keys`] | a fix request with its files; keys of people |
-//! | [`lab`] | a place to run the chain in |
+//! | [`lab`], [`people`], [`chain`] | a place, its people, and every link of the chain as they run it |
 //! | [`rootfs`] | unpacked images and their differences |
 #![expect(
     clippy::expect_used,
@@ -25,6 +25,7 @@
 
 pub mod base;
 pub mod binary;
+pub mod chain;
 pub mod child;
 pub mod client;
 pub mod http;
@@ -32,6 +33,7 @@ pub mod image;
 pub mod keys;
 pub mod lab;
 pub mod payload;
+pub mod people;
 pub mod proxy;
 pub mod registry;
 pub mod request;

@@ -11,6 +11,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("debootstrap", "debootstrap"),
     ("strace", "strace"),
     ("openssl", "openssl"),
+    ("faketime", "faketime"),
 ];
 
 pub(super) fn programs(tools: &mut Tools) -> Result<(), Failure> {
