@@ -1,4 +1,4 @@
-//! cosign's encrypted key files: a PEM block around JSON with scrypt parameters, a nonce and a NaCl
+//! cosign's encrypted key files: a PEM block around JSON with scrypt parameters, a nonce and a `NaCl`
 //! secret box of the PKCS #8 key (cosign `pkg/cosign/keys.go`, go-tuf `encrypted/encrypted.go`).
 //!
 //! Key derivation and cipher are those of the `sigstore` crate. What it would do badly is checked

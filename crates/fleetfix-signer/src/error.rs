@@ -10,7 +10,7 @@ use fleetfix_trust::pem;
 #[non_exhaustive]
 pub enum Error {
     /// The file cannot be read.
-    #[error("{}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,

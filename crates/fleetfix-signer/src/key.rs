@@ -19,7 +19,7 @@ const SIGSTORE_LABEL: &str = "ENCRYPTED SIGSTORE PRIVATE KEY";
 const COSIGN_LABEL: &str = "ENCRYPTED COSIGN PRIVATE KEY";
 /// PKCS #8 (RFC 5958).
 const PKCS8_LABEL: &str = "PRIVATE KEY";
-/// SEC 1 (RFC 5915), as `openssl ecparam -genkey` writes it.
+/// SEC 1 (RFC 5915), as `openssl ecparam -genkey -noout` writes it.
 const SEC1_LABEL: &str = "EC PRIVATE KEY";
 /// The labels that are read, for messages.
 pub(crate) const LABELS: &str = "`ENCRYPTED SIGSTORE PRIVATE KEY`, `ENCRYPTED COSIGN PRIVATE KEY`, `PRIVATE KEY` or `EC PRIVATE KEY`";

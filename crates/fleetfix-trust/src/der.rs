@@ -1,6 +1,8 @@
 //! As much DER (X.690) as a `SubjectPublicKeyInfo` needs, with one spelling: lengths and integers
 //! in their shortest form, nothing left over. So one key has one encoding and one key id.
 
+use std::fmt::Write as _;
+
 /// `SEQUENCE`.
 pub(crate) const SEQUENCE: u8 = 0x30;
 /// `OBJECT IDENTIFIER`.
@@ -70,9 +72,9 @@ pub(crate) fn dotted(oid: &[u8]) -> String {
     for (i, arc) in arcs.iter().enumerate() {
         if i == 0 {
             let top = (arc / 40).min(2);
-            text.push_str(&format!("{top}.{}", arc - top * 40));
+            let _ = write!(text, "{top}.{}", arc - top * 40);
         } else {
-            text.push_str(&format!(".{arc}"));
+            let _ = write!(text, ".{arc}");
         }
     }
     text

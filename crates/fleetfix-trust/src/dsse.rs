@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use fleetfix_model::{Class, Classify, Digest, ToCanonical, canonical, media};
 use serde::{Deserialize, Serialize};
 
+use crate::exact;
 use crate::key::PublicKey;
 use crate::sign::{Sign, SignError};
 
@@ -32,7 +33,7 @@ pub struct Envelope {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Signature {
-    keyid: String,
+    keyid: Option<String>,
     sig: Vec<u8>,
 }
 
@@ -47,8 +48,8 @@ struct Wire {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireSignature {
-    #[serde(default)]
-    keyid: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keyid: Option<String>,
     sig: String,
 }
 
@@ -116,7 +117,7 @@ impl Envelope {
     /// Reads an envelope with at least one signature.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let value = canonical::from_bounded_json(bytes).map_err(Error::Malformed)?;
-        let wire: Wire = canonical::typed(value).map_err(Error::Malformed)?;
+        let wire: Wire = exact::typed(&value).map_err(Error::Malformed)?;
         if wire.payload_type != media::IN_TOTO {
             let found = wire.payload_type.chars().take(100).collect();
             return Err(Error::PayloadType { found });
@@ -178,7 +179,8 @@ impl Envelope {
         let public = key.public_key();
         if !self.signatures.iter().any(|s| public.verify(&message, &s.sig)) {
             // cosign leaves the hint empty for keys; so do we.
-            self.signatures.push(Signature { keyid: String::new(), sig: key.sign(&message)? });
+            self.signatures
+                .push(Signature { keyid: Some(String::new()), sig: key.sign(&message)? });
         }
         Ok(())
     }

@@ -16,6 +16,7 @@
 mod args;
 mod der;
 pub mod dsse;
+mod exact;
 pub mod key;
 pub mod pem;
 pub mod policy;

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use fleetfix_model::{Class, Classify, Digest, canonical};
 use serde::{Deserialize, Serialize};
 
+use crate::exact;
 use crate::key::PublicKey;
 use crate::sign::{Sign, SignError};
 use crate::verified::Verified;
@@ -127,7 +128,7 @@ impl Payload {
             return Err(Error::TooLarge { size: bytes.len() });
         }
         let value = canonical::from_bounded_json(bytes).map_err(Error::Malformed)?;
-        let Wire { critical, optional } = canonical::typed(value).map_err(Error::Malformed)?;
+        let Wire { critical, optional } = exact::typed(&value).map_err(Error::Malformed)?;
         if critical.r#type != TYPE {
             return Err(Error::Type { found: critical.r#type.chars().take(100).collect() });
         }

@@ -10,6 +10,8 @@ use fleetfix_model::document::{self, Document};
 use fleetfix_model::{Class, Classify, Digest, ToCanonical, canonical, media};
 use serde::{Deserialize, Serialize};
 
+use crate::exact;
+
 /// What our own predicate types start with.
 const OURS: &str = "https://fleetfix.openshift.io/";
 /// Most subjects that are read.
@@ -85,8 +87,8 @@ pub enum Error {
         expected: Digest,
     },
     /// The predicate is not the document.
-    #[error("predicate")]
-    Predicate(#[source] document::Error),
+    #[error(transparent)]
+    Predicate(document::Error),
     /// A statement of ours that cannot be written: a defect.
     #[error("statement has no canonical form")]
     NoForm(#[source] canonical::Error),
@@ -152,7 +154,7 @@ impl Statement<serde_json::Value> {
     /// The predicate as a document of ours, with all its rules checked.
     pub fn document<T: Document>(self) -> Result<Statement<T>, Error> {
         let bytes = self.predicate.to_canonical().map_err(Error::Malformed)?;
-        let predicate = document::from_canonical(T::KIND, &bytes).map_err(Error::Predicate)?;
+        let predicate = exact::document("predicate", &bytes).map_err(Error::Predicate)?;
         Ok(Statement {
             name: self.name,
             subject: self.subject,
@@ -169,7 +171,7 @@ pub fn predicate_type(bytes: &[u8]) -> Result<String, Error> {
 
 fn wire(bytes: &[u8]) -> Result<Wire<serde_json::Value>, Error> {
     let value = canonical::from_bounded_json(bytes).map_err(Error::Malformed)?;
-    let wire: Wire<serde_json::Value> = canonical::typed(value).map_err(Error::Malformed)?;
+    let wire: Wire<serde_json::Value> = exact::typed(&value).map_err(Error::Malformed)?;
     if wire.kind != media::STATEMENT {
         return Err(Error::Type { found: wire.kind.chars().take(200).collect() });
     }

@@ -245,12 +245,12 @@ fn refuse(approvals: Approvals) -> Refusal {
     let role = counted.role;
     match counted.rules.into_iter().find(|rule| !rule.holds()) {
         None => Refusal::NoRule { what, subject, role, check },
-        Some(rule) => Refusal::TooFew {
+        Some(short) => Refusal::TooFew {
             what,
             subject,
             role,
-            counted: rule.principals.len(),
-            needed: usize::try_from(rule.threshold).unwrap_or(usize::MAX),
+            counted: short.principals.len(),
+            needed: usize::try_from(short.threshold).unwrap_or(usize::MAX),
             rejected,
             check,
         },

@@ -1,5 +1,7 @@
 //! Why a candidate is not counted, and why all of them together are not enough.
 
+use std::fmt::Write as _;
+
 use fleetfix_model::document::policy::Role;
 use fleetfix_model::name::{ChannelName, FindingId, PrincipalName};
 use fleetfix_model::verdict::Check;
@@ -220,10 +222,10 @@ fn reasons(rejected: &[Rejected]) -> String {
     const SHOWN: usize = 3;
     let mut text = String::new();
     for one in rejected.iter().take(SHOWN) {
-        text.push_str(&format!("; {} is not counted: {}", one.candidate.short(), one.reason));
+        let _ = write!(text, "; {} is not counted: {}", one.candidate.short(), one.reason);
     }
     if rejected.len() > SHOWN {
-        text.push_str(&format!("; {} more are not counted", rejected.len() - SHOWN));
+        let _ = write!(text, "; {} more are not counted", rejected.len() - SHOWN);
     }
     text
 }
@@ -233,7 +235,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        text.push_str(&format!(": {cause}"));
+        let _ = write!(text, ": {cause}");
         next = cause.source();
     }
     text

@@ -205,7 +205,7 @@ pub enum Error {
         name: String,
         /// What is wrong.
         #[source]
-        source: document::Error,
+        source: Box<document::Error>,
     },
     /// A target holds a document about something else.
     #[error("target `{name}` is about `{found}`")]
