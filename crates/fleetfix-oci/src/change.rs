@@ -26,9 +26,9 @@ pub enum Action {
         size: u64,
         /// Digest of the content.
         digest: Digest,
-        /// True if the base need not have the file.
-        create: bool,
-        /// Permission bits.
+        /// Permission bits of a file that the base does not have. `None`: such a file is refused.
+        create: Option<u32>,
+        /// Permission bits, whether the base has the file or not.
         mode: Option<u32>,
         /// Owner.
         uid: Option<u32>,
@@ -108,14 +108,15 @@ impl Placed {
             self.items.directory(&parent.path, parent.metadata)?;
         }
         match (&change.action, resolved.target) {
-            (Action::Write { create: false, .. }, Target::Absent) => {
+            (Action::Write { create: None, .. }, Target::Absent) => {
                 Err(Error::NotInBase { path: change.path.to_string() })
             }
             (Action::Remove, Target::Absent) => {
                 Err(Error::NothingToRemove { path: change.path.to_string() })
             }
-            (Action::Write { size, digest, mode, uid, gid, mtime, .. }, target) => {
-                let base = self.base_metadata(&real, target)?;
+            (Action::Write { size, digest, create, mode, uid, gid, mtime }, target) => {
+                let new = Metadata { mode: create.unwrap_or(0o644), ..Metadata::default() };
+                let base = self.base_metadata(&real, target, new)?;
                 let metadata = Metadata {
                     mode: mode.unwrap_or(base.mode),
                     uid: uid.map_or(base.uid, u64::from),
@@ -130,9 +131,14 @@ impl Placed {
     }
 
     /// The metadata that a written file starts from.
-    fn base_metadata(&mut self, path: &str, target: Target) -> Result<Metadata, Error> {
+    fn base_metadata(
+        &mut self,
+        path: &str,
+        target: Target,
+        new: Metadata,
+    ) -> Result<Metadata, Error> {
         let kind = match target {
-            Target::Absent => return Ok(Metadata { mode: 0o644, ..Metadata::default() }),
+            Target::Absent => return Ok(new),
             Target::File { mut metadata, hard_links } => {
                 if !hard_links.is_empty() {
                     let others = hard_links.iter().map(|name| display(name)).collect();
@@ -227,7 +233,7 @@ mod tests {
         let action = Action::Write {
             size: 3,
             digest: Digest::of(b"new"),
-            create: false,
+            create: None,
             mode: None,
             uid: None,
             gid: None,
@@ -238,8 +244,8 @@ mod tests {
 
     fn created(path: &str, mode: u32) -> Change {
         let mut change = write(path);
-        if let Action::Write { create, mode: own, .. } = &mut change.action {
-            (*create, *own) = (true, Some(mode));
+        if let Action::Write { create, .. } = &mut change.action {
+            *create = Some(mode);
         }
         change
     }
@@ -314,7 +320,8 @@ mod tests {
             Metadata { mode: 0o600, ..Metadata::default() }
         );
         assert_eq!(items["/usr/bin/new/deep"].metadata, Metadata::implied_directory());
-        assert_eq!(items["/usr/bin/app"].metadata.uid, 1000, "it was there: its owner stays");
+        let there = &items["/usr/bin/app"].metadata;
+        assert_eq!((there.mode, there.uid), (0o751, 1000), "it was there: all stays");
         let new = |path: &str| Note::NewDirectory { path: path.into() };
         assert!(
             placed.notes.contains(&new("/usr/bin/new"))

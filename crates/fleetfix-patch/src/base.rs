@@ -1,0 +1,187 @@
+//! Reads a base: its manifests and configurations, and the metadata of the paths that change.
+
+use fleetfix_model::{Digest, Platform};
+use fleetfix_oci::change::{Change, Placed, place};
+use fleetfix_oci::config::{self, Config};
+use fleetfix_oci::manifest::{Manifest, RawDescriptor};
+use fleetfix_oci::tree::{LayerIndex, Limits, Tree};
+use fleetfix_registry::{Client, Image, Store};
+
+use crate::Error;
+use crate::error::name;
+use crate::job::{Job, Pinned};
+
+/// A base with everything that patching it needs.
+#[derive(Debug)]
+pub struct Base {
+    /// What is to be done to it.
+    pub job: Job,
+    /// Where it was read from.
+    pub source: Store,
+    /// The index, or the manifest where there is none.
+    pub top: Manifest,
+    /// Every image, in the order of the index.
+    pub images: Vec<BaseImage>,
+}
+
+/// One image of a base.
+#[derive(Debug)]
+pub struct BaseImage {
+    /// Its platform.
+    pub platform: Platform,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Bytes of its configuration.
+    pub config: Vec<u8>,
+    /// The entries of the new layer.
+    pub placed: Placed,
+}
+
+impl Base {
+    /// Digest of the index or manifest.
+    pub fn digest(&self) -> Digest {
+        self.top.digest()
+    }
+
+    /// Names it in messages.
+    pub fn name(&self) -> String {
+        name(&self.job.base.repository, self.digest())
+    }
+}
+
+/// Reads the base of a job and finds where its changes go.
+pub async fn read(client: &Client, job: Job) -> Result<Base, Error> {
+    if job.base.digest.is_none() && job.base.tag.is_none() {
+        return Err(Error::NoBase { base: job.base });
+    }
+    let source = client.source(&job.base.repository);
+    let image = Image::get(&source, &job.base).await?;
+    let base = name(&job.base.repository, image.top.digest());
+    if let Some(inner) = image.inner.first() {
+        let (subject, child) = (image.top.subject(), inner.digest());
+        return Err(Error::base(base)(fleetfix_oci::Error::NestedIndex { subject, child }));
+    }
+    let mut read = Vec::with_capacity(image.manifests.len());
+    for found in image.manifests {
+        let config = configuration(&source, &base, &found.manifest).await?;
+        let platform = platform(&base, found.platform, &config)?;
+        read.push((platform, found.manifest, config));
+    }
+    if let Some(pinned) = &job.pinned {
+        as_pinned(&base, pinned, &image.top, &read)?;
+    }
+    every_architecture(&base, &job, &read)?;
+    let mut images = Vec::with_capacity(read.len());
+    for (platform, manifest, config) in read {
+        let base = format!("{base} ({platform})");
+        let changes = job.changes.of(&platform.architecture).unwrap_or_default();
+        let placed = placed(&source, &base, &manifest, changes).await?;
+        images.push(BaseImage { platform, manifest, config, placed });
+    }
+    Ok(Base { job, source, top: image.top, images })
+}
+
+async fn configuration(source: &Store, base: &str, manifest: &Manifest) -> Result<Vec<u8>, Error> {
+    let descriptor = manifest.config().map_err(Error::base(base))?;
+    let bytes = source.blob(descriptor.digest, config::MAX_SIZE).await?;
+    let actual = bytes.len() as u64;
+    if actual != descriptor.size {
+        let subject = format!("the configuration of {}", manifest.subject());
+        let source = fleetfix_oci::Error::WrongSize { subject, expected: descriptor.size, actual };
+        return Err(Error::base(base)(source));
+    }
+    Ok(bytes)
+}
+
+/// The platform that the index names; where there is no index, the configuration's. They may
+/// differ in the variant, which many configurations leave out.
+fn platform(base: &str, index: Option<Platform>, config: &[u8]) -> Result<Platform, Error> {
+    let own = Config::parse(config).and_then(|config| config.platform());
+    let own = own.map_err(Error::base(base))?;
+    let Some(index) = index else { return Ok(own) };
+    if (&index.os, &index.architecture) != (&own.os, &own.architecture) {
+        let (index, config) = (index.to_string(), own.to_string());
+        return Err(Error::TwoPlatforms { base: base.to_owned(), index, config });
+    }
+    Ok(index)
+}
+
+/// The base must be what the plan pinned and its approvers saw.
+fn as_pinned(
+    base: &str,
+    pinned: &Pinned,
+    top: &Manifest,
+    images: &[(Platform, Manifest, Vec<u8>)],
+) -> Result<(), Error> {
+    let other = |what, expected: String, actual: String| {
+        Err(Error::OtherBase { base: base.to_owned(), what, expected, actual })
+    };
+    if pinned.media_type != top.media_type {
+        return other("media type", pinned.media_type.clone(), top.media_type.clone());
+    }
+    let list = |all: Vec<String>| all.join(", ");
+    let named = |platform: &Platform, digest: Digest| format!("{platform} {}", digest.short());
+    let expected: Vec<String> =
+        pinned.platforms.iter().map(|p| named(&p.platform, p.digest)).collect();
+    let actual: Vec<String> = images.iter().map(|(p, m, _)| named(p, m.digest())).collect();
+    let same = pinned.platforms.len() == images.len()
+        && pinned.platforms.iter().zip(images).all(|(expected, (platform, manifest, _))| {
+            (&expected.platform, expected.digest) == (platform, manifest.digest())
+        });
+    if same { Ok(()) } else { other("images", list(expected), list(actual)) }
+}
+
+/// No architecture stays behind, and nothing was built for one that is not there.
+fn every_architecture(
+    base: &str,
+    job: &Job,
+    images: &[(Platform, Manifest, Vec<u8>)],
+) -> Result<(), Error> {
+    let has = |architecture: &str| {
+        images.iter().any(|(platform, ..)| platform.architecture == architecture)
+    };
+    if let Some(architecture) = job.changes.architectures().into_iter().find(|a| !has(a)) {
+        let found: Vec<_> = images.iter().map(|(p, ..)| p.architecture.clone()).collect();
+        let (base, architecture) = (base.to_owned(), architecture.to_owned());
+        return Err(Error::NoArchitecture { base, architecture, found: found.join(", ") });
+    }
+    let missing = images.iter().find(|(p, ..)| job.changes.of(&p.architecture).is_none());
+    match missing {
+        Some((platform, ..)) => Err(Error::NoContent {
+            base: base.to_owned(),
+            architecture: platform.architecture.clone(),
+            what: "there are no files".into(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Places changes on an image, reading its layers from the top one down until all is known.
+async fn placed(
+    source: &Store,
+    base: &str,
+    manifest: &Manifest,
+    changes: &[Change],
+) -> Result<Placed, Error> {
+    let layers = manifest.layers().map_err(Error::base(base))?;
+    let mut tree = Tree::new();
+    for layer in layers.iter().rev() {
+        if let Some(placed) = place(&tree, changes).map_err(Error::base(base))? {
+            return Ok(placed);
+        }
+        tree.push(index(source, base, layer).await?);
+    }
+    tree.complete();
+    let placed = place(&tree, changes).map_err(Error::base(base))?;
+    placed.ok_or_else(|| Error::NotKnown { base: base.to_owned() })
+}
+
+/// The metadata of one layer of a base. It is a function of the layer's digest: this is the place
+/// to remember it.
+async fn index(source: &Store, base: &str, layer: &RawDescriptor) -> Result<LayerIndex, Error> {
+    let reader = source.blob_reader(layer.digest, Some(layer.size)).await?.into_read();
+    let subject = format!("layer {}", layer.digest);
+    let read =
+        tokio::task::spawn_blocking(move || LayerIndex::read(&subject, reader, &Limits::default()));
+    read.await.map_err(|_| Error::Abandoned { what: "a layer" })?.map_err(Error::base(base))
+}
