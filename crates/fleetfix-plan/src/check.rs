@@ -5,7 +5,7 @@ use fleetfix_model::document::finding::{CheckState, PlanCheck};
 use fleetfix_model::document::plan::Status;
 
 /// Checks that were made, by the first part of their findings' ids.
-const MADE: [&str; 9] = [
+const MADE: [&str; 10] = [
     "architecture",
     "commit",
     "component",
@@ -15,6 +15,7 @@ const MADE: [&str; 9] = [
     "impact",
     "labels",
     "payload",
+    "waiver",
 ];
 
 /// Checks that were not made, and why.
