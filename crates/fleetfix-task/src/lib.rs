@@ -19,7 +19,7 @@
 //! | [`outcome`] | what a task gives back: data for standard output, results, how it ended |
 //! | [`failure`] | an error with its class, whichever library it comes from |
 //! | [`result`] | `--result-*` files, as Tekton reads them |
-//! | [`file`] | files read with a cap and written whole or not at all |
+//! | [`file`](mod@file) | files read with a cap and written whole or not at all |
 //! | [`runner`] | main |
 
 pub mod arguments;
