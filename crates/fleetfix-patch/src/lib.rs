@@ -64,23 +64,23 @@ pub struct Args {
     #[arg(long, value_name = "REPO", env = "FLEETFIX_TO")]
     pub to: Reference,
     /// Label to set, NAME=VALUE
-    #[arg(long = "label", value_name = "NAME=VALUE", env = "FLEETFIX_LABEL", requires = "base_image", value_parser = label)]
+    #[arg(long = "label", value_name = "NAME=VALUE", env = "FLEETFIX_LABEL", conflicts_with = "plan", value_parser = label)]
     pub labels: Vec<(String, String)>,
     /// Commit that the files are built from, for the labels
-    #[arg(long, value_name = "SHA", env = "FLEETFIX_COMMIT", requires = "base_image")]
+    #[arg(long, value_name = "SHA", env = "FLEETFIX_COMMIT", conflicts_with = "plan")]
     pub commit: Option<Commit>,
     /// Path to remove
-    #[arg(long = "remove", value_name = "PATH", env = "FLEETFIX_REMOVE", requires = "base_image")]
+    #[arg(long = "remove", value_name = "PATH", env = "FLEETFIX_REMOVE", conflicts_with = "plan")]
     pub remove: Vec<ImagePath>,
     /// Files that the base does not have are new ones, not mistakes
-    #[arg(long, env = "FLEETFIX_CREATE", requires = "base_image")]
+    #[arg(long, env = "FLEETFIX_CREATE", conflicts_with = "plan")]
     pub create: bool,
     /// Write the digest of the patched image to this file
     #[arg(
         long,
         value_name = "FILE",
         env = "FLEETFIX_RESULT_IMAGE_DIGEST",
-        requires = "base_image"
+        conflicts_with = "plan"
     )]
     pub result_image_digest: Option<ResultPath>,
     /// Registries.
