@@ -274,7 +274,7 @@ impl Args {
         manifest: &Descriptor,
         now: Timestamp,
     ) -> Result<VerifiedBundle, Failure> {
-        let rules = Rules { policy: &before.policy, channel: Some(&self.channel), time: now };
+        let rules = Rules { policy: &before.policy, channel: Some(&self.channel), now, counted: now };
         let subject = audit::Subject {
             client: fleet.client(),
             fleet: fleet.prefix(),

@@ -1,0 +1,168 @@
+//! Throwaway keys and the policy that goes with them, for a chain on one machine.
+//!
+//! A key directory has one file per key, named for what the key may do: `root-olga.key`,
+//! `approver-alice.key`. A directory that people bring has the same names, and their `policy.yaml`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use fleetfix_signer::SigningKey;
+use fleetfix_task::{Failure, file};
+use fleetfix_trust::Sign as _;
+
+/// The keys that are made where none are given: (file, principal of the policy, role in it).
+const KEYS: &[(&str, Option<(&str, &str)>)] = &[
+    ("root-olga", None),
+    ("root-otto", None),
+    ("policy-olga", None),
+    ("policy-otto", None),
+    ("publisher-pat", None),
+    ("publisher-quinn", None),
+    ("pause-pat", None),
+    ("online", None),
+    ("release", None),
+    ("builder-laptop", Some(("laptop", "builder"))),
+    ("approver-alice", Some(("alice", "approver"))),
+    ("approver-bob", Some(("bob", "approver"))),
+];
+
+/// A directory of keys.
+#[derive(Clone, Debug)]
+pub struct KeyDirectory {
+    dir: PathBuf,
+}
+
+impl KeyDirectory {
+    /// A directory that is there.
+    pub fn open(dir: &Path) -> Result<Self, Failure> {
+        let this = Self { dir: dir.to_owned() };
+        for needed in ["policy.yaml", "online.key", "release.key"] {
+            if !dir.join(needed).is_file() {
+                return Err(Failure::input(format!("{}: no {needed}", dir.display()))
+                    .hint("a key directory holds policy.yaml, online.key, release.key and root-, policy-, publisher-, pause-, builder- and approver-NAME.key"));
+            }
+        }
+        Ok(this)
+    }
+
+    /// Makes the keys that are missing, and a policy that trusts them. The keys are not encrypted:
+    /// whoever can read the directory can sign, and nothing here deserves more trust than that.
+    pub fn create(dir: &Path) -> Result<Self, Failure> {
+        create_private_dir(dir)?;
+        let mut people: Vec<(&str, &str, String)> = Vec::new();
+        let mut release = String::new();
+        for (name, principal) in KEYS {
+            let path = dir.join(format!("{name}.key"));
+            let public = if path.exists() {
+                SigningKey::from_pem_file(&path, None)?.public_key().to_pem()
+            } else {
+                let key = SigningKey::generate()?;
+                file::write_atomic_private(&path, key.to_pkcs8_pem().as_bytes())?;
+                file::write_atomic(
+                    &dir.join(format!("{name}.pub")),
+                    key.public_key().to_pem().as_bytes(),
+                )?;
+                key.public_key().to_pem()
+            };
+            match principal {
+                Some((who, role)) => people.push((who, role, public)),
+                None if *name == "release" => release = public,
+                None => {}
+            }
+        }
+        let policy = dir.join("policy.yaml");
+        if !policy.exists() {
+            file::write_atomic(&policy, policy_text(&people, &release).as_bytes())?;
+        }
+        Ok(Self { dir: dir.to_owned() })
+    }
+
+    /// The one key file of this name.
+    pub fn one(&self, name: &str) -> String {
+        self.dir.join(format!("{name}.key")).display().to_string()
+    }
+
+    /// The key files `<role>-<name>.key` with their names, sorted.
+    pub fn of(&self, role: &str) -> Result<Vec<(String, String)>, Failure> {
+        let read = |source| fleetfix_task::Error::Read { path: self.dir.clone(), source };
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.dir).map_err(read)? {
+            let path = entry.map_err(read)?.path();
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            let name = name
+                .strip_prefix(role)
+                .and_then(|n| n.strip_prefix('-'))
+                .and_then(|n| n.strip_suffix(".key"));
+            if let Some(name) = name {
+                found.push((name.to_owned(), path.display().to_string()));
+            }
+        }
+        found.sort();
+        if found.is_empty() {
+            return Err(Failure::input(format!("{}: no {role}-NAME.key", self.dir.display())));
+        }
+        Ok(found)
+    }
+
+    /// The policy's file.
+    pub fn policy(&self) -> String {
+        self.dir.join("policy.yaml").display().to_string()
+    }
+}
+
+fn create_private_dir(dir: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|source| fleetfix_task::Error::Write { path: dir.to_owned(), source }.into())
+}
+
+/// YAML that a person would write: two approvers who are not the builder, every predicate that the
+/// chain writes required.
+fn policy_text(people: &[(&str, &str, String)], release: &str) -> String {
+    let mut text = String::from(
+        "# Made by fleetfix for a rehearsal on one machine: whoever holds the key directory is everybody below.\n\
+         apiVersion: fleetfix.openshift.io/v1alpha1\nkind: TrustPolicy\n\
+         annotations:\n  fleetfix.openshift.io/rehearsal: keys and policy were generated on one machine\n\
+         principals:\n",
+    );
+    // Writing to a string does not fail.
+    for (name, role, public) in people {
+        let kind = if *role == "builder" { "buildSystem" } else { "person" };
+        let _ = write!(text, "- name: {name}\n  kind: {kind}\n  keys:\n{}", public_key(public, 2));
+    }
+    text.push_str("roles:\n");
+    for role in ["builder", "approver"] {
+        let names: Vec<&str> =
+            people.iter().filter(|(_, r, _)| *r == role).map(|(name, _, _)| *name).collect();
+        let _ = write!(
+            text,
+            "- role: {role}\n  principals: [{}]\n  threshold: {}\n",
+            names.join(", "),
+            names.len()
+        );
+    }
+    let _ = write!(text, "release:\n  keys:\n{}", public_key(release, 2));
+    text.push_str(
+        "separation:\n- role: approver\n  not: [requester, author, builder]\nrequired:\n",
+    );
+    for predicate in [
+        fleetfix_model::media::FIX_PREDICATE,
+        fleetfix_model::media::SBOM_PREDICATE,
+        fleetfix_model::media::PROVENANCE_PREDICATE,
+    ] {
+        let _ = write!(
+            text,
+            "- artefact: image\n  predicateType: {predicate}\n  role: builder\n  count: 1\n"
+        );
+    }
+    text
+}
+
+fn public_key(pem: &str, indent: usize) -> String {
+    let pad = " ".repeat(indent);
+    let mut text = format!("{pad}- publicKey: |\n");
+    for line in pem.lines() {
+        let _ = writeln!(text, "{pad}    {line}");
+    }
+    text
+}

@@ -1,0 +1,5 @@
+//! `fleetfix`: the tool for people.
+
+fn main() -> std::process::ExitCode {
+    fleetfix_task::main::<fleetfix::Args>()
+}
