@@ -19,7 +19,7 @@ pub struct RegistryArgs {
     /// Credentials, as podman and docker write them.
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", help_heading = "Registries")]
     pub authfile: Option<PathBuf>,
-    /// Speak plain HTTP with HOST[:PORT]; loopback needs no permission.
+    /// Speak plain HTTP with `HOST` or `HOST:PORT`; loopback needs no permission.
     #[arg(
         long,
         value_name = "HOST",

@@ -179,7 +179,7 @@ pub enum Error {
         source: fleetfix_oci::Error,
     },
     /// A file of ours: a body to send, or where one is received.
-    #[error("{}", path.display())]
+    #[error("file {}", path.display())]
     File {
         /// Its path.
         path: PathBuf,

@@ -208,7 +208,8 @@ impl Store {
     }
 
     /// Asks for a blob of another repository in the same registry. `false`: not possible, or not
-    /// permitted; send it. Between two layouts the file is copied.
+    /// permitted; send it. Between two layouts the file is copied. `from` is where the blob lies,
+    /// the [`Self::repository`] of a source, and not the name that a document has for it.
     pub async fn mount_blob(&self, from: &Repository, digest: Digest) -> Result<bool, Error> {
         match (&self.place, from) {
             (Place::Remote(remote), Repository::Registry { registry, path })

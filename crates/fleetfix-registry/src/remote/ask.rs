@@ -103,6 +103,14 @@ impl Registry {
         let mut renewed = false;
         loop {
             let answer = self.follow(ask, &shown).await?;
+            if let Some(tls) = self.with_tls(&answer).await? {
+                let mut ask = ask.clone();
+                if lead::same_origin(&ask.url, &self.base) {
+                    // Never fails from `http` to `https`.
+                    let _ = ask.url.set_scheme("https");
+                }
+                return Box::pin(tls.once(&ask, scopes)).await;
+            }
             let ours = lead::same_origin(answer.url(), &self.base);
             if answer.status() != 401 || renewed || !ours {
                 return Ok(answer);

@@ -156,17 +156,17 @@ pub(super) fn transport(request: String, e: reqwest::Error) -> Fault {
     Fault::soon(Error::Transport { request, tries: 1, source })
 }
 
-/// A handshake that failed would fail again. `tokio-rustls` reports it as invalid data.
+/// A handshake that failed would fail again. `tokio-rustls` reports it as invalid data, and
+/// `hyper-rustls` wraps that once more.
 fn is_tls(e: &reqwest::Error) -> bool {
-    if !e.is_connect() {
-        return false;
-    }
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(e);
     while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::InvalidData
-        {
-            return true;
+        let mut io = error.downcast_ref::<std::io::Error>();
+        while let Some(inner) = io {
+            if inner.kind() == std::io::ErrorKind::InvalidData {
+                return e.is_connect();
+            }
+            io = inner.get_ref().and_then(|inner| inner.downcast_ref());
         }
         next = error.source();
     }

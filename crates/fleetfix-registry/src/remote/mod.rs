@@ -6,7 +6,7 @@
 //! | [`tries`] | when it is made again |
 //! | [`outgoing`], [`incoming`] | bodies and answers, watched |
 //! | [`keyring`], [`token`], [`challenge`], [`scope`] | how to be let in |
-//! | [`lead`] | where an answer may lead |
+//! | [`lead`], [`loopback`] | where an answer may lead; registries on this machine |
 //! | [`upload`], [`download`] | blobs |
 //! | [`report`] | a registry's own words |
 //! | [`connection`], [`trust`] | clients and certificates |
@@ -18,6 +18,7 @@ mod download;
 mod incoming;
 mod keyring;
 mod lead;
+mod loopback;
 mod outgoing;
 mod report;
 mod scope;
@@ -40,6 +41,7 @@ use ask::{Ask, Registry};
 use connection::Connections;
 pub(crate) use download::Download;
 use keyring::Keyring;
+use loopback::TlsAfterAll;
 use outgoing::Payload;
 use scope::{Scope, Scopes};
 use tries::{Fault, Tries};
@@ -64,6 +66,7 @@ pub(crate) struct Http {
     connections: Connections,
     credentials: Credentials,
     keyrings: Mutex<BTreeMap<String, Arc<Keyring>>>,
+    tls_after_all: TlsAfterAll,
 }
 
 impl Http {
@@ -74,6 +77,7 @@ impl Http {
             connections: Connections::default(),
             credentials,
             keyrings: Mutex::default(),
+            tls_after_all: TlsAfterAll::default(),
         }
     }
 
@@ -97,14 +101,21 @@ impl Http {
             .clone()
     }
 
+    fn tls_after_all(&self) -> &TlsAfterAll {
+        &self.tls_after_all
+    }
+
     /// Whether `url`'s host is spoken to without TLS.
     fn is_plain(&self, url: &Url) -> bool {
+        lead::is_loopback(url) || self.asked_for_plain(url)
+    }
+
+    /// Whether that was asked for by name.
+    fn asked_for_plain(&self, url: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
         let plain = &self.options.plain_http;
-        let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
-        lead::is_loopback(url)
-            || plain.contains(host)
-            || with_port.is_some_and(|h| plain.contains(&h))
+        let port = url.port_or_known_default();
+        plain.contains(host) || port.is_some_and(|p| plain.contains(&format!("{host}:{p}")))
     }
 }
 
@@ -136,7 +147,8 @@ impl Remote {
                 .map_err(|source| Error::NotAUrl { name: self.registry.clone(), source })
         };
         let plain = parse("http")?;
-        let base = if self.http.is_plain(&plain) { plain } else { parse("https")? };
+        let is_plain = self.http.is_plain(&plain) && !self.http.tls_after_all.has(&plain);
+        let base = if is_plain { plain } else { parse("https")? };
         let keyring = self.http.keyring(&self.registry);
         Ok(Registry { http: self.http.clone(), keyring, base })
     }

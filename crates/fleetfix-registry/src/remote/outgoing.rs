@@ -1,5 +1,6 @@
 //! Request bodies: sent again from their start when a try failed, and watched while they move.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::store::Body;
 const PIECE: usize = 256 << 10;
 
 /// The body of a request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Payload {
     /// None. `Content-Length: 0` is sent where the method could have one: some registries insist.
     Empty,
@@ -29,6 +30,17 @@ pub(super) enum Payload {
     Small(Bytes),
     /// A blob.
     Blob(Body, Descriptor),
+}
+
+/// A form may hold a secret.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Small(bytes) => write!(f, "Small({} bytes)", bytes.len()),
+            Self::Blob(_, descriptor) => write!(f, "Blob({})", descriptor.digest),
+        }
+    }
 }
 
 /// What a body has done so far, seen from outside.
@@ -128,7 +140,7 @@ impl Watch {
 
 /// Whether `bytes` in `elapsed` is at least `least` bytes per second.
 pub(super) fn on_pace(bytes: u64, elapsed: Duration, least: u64) -> bool {
-    u128::from(bytes) * 1000 >= u128::from(least) * elapsed.as_millis()
+    u128::from(bytes) * 1_000_000_000 >= u128::from(least) * elapsed.as_nanos()
 }
 
 /// Pieces of `body`, hashed on their way. The last piece is held back unless all of them are what

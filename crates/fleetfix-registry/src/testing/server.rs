@@ -186,7 +186,8 @@ async fn serve(
         if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
             break end + 4;
         }
-        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+        // Nobody here speaks TLS: a handshake (RFC 8446, section 5.1) is hung up on.
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 || bytes[0] == 22 {
             return;
         }
     };

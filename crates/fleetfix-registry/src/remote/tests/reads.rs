@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use fleetfix_model::{Class, Classify, Digest, media};
+use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
 
 use super::{counted, first};
 use crate::options::Limits;
@@ -158,29 +158,57 @@ async fn silence_is_not_waited_out() {
     assert_eq!((error.class(), server.requests().len()), (Class::Environment, 2));
 }
 
-#[tokio::test]
-async fn plain_http_is_for_loopback() {
-    // Without TLS on the other side this ends in the handshake, and is not tried again.
-    let server = Server::answering(|_| Reply::new(200)).await;
-    let port = server.host.rsplit(':').next().unwrap().to_owned();
-    let here = "127.0.0.1:1".parse::<std::net::SocketAddr>().unwrap();
-    assert!(here.ip().is_loopback());
+#[test]
+fn plain_http_is_for_loopback() {
     let http = super::super::Http::new(
         options().with_plain_http(["plain.example:5000", "bare.example"]).unwrap(),
     );
     for (url, plain) in [
-        (format!("http://127.0.0.1:{port}/"), true),
-        ("http://localhost:1/".into(), true),
-        ("http://[::1]:1/".into(), true),
-        ("http://plain.example:5000/".into(), true),
-        ("http://plain.example/".into(), false),
-        ("http://bare.example/".into(), true),
-        ("http://bare.example:99/".into(), true),
-        ("http://quay.io/".into(), false),
-        ("http://10.0.0.1/".into(), false),
+        ("http://127.0.0.1:1/", true),
+        ("http://localhost:1/", true),
+        ("http://[::1]:1/", true),
+        ("http://plain.example:5000/", true),
+        ("http://plain.example/", false),
+        ("http://bare.example/", true),
+        ("http://bare.example:99/", true),
+        ("http://quay.io/", false),
+        ("http://10.0.0.1/", false),
     ] {
         assert_eq!(http.is_plain(&url.parse().unwrap()), plain, "{url}");
     }
+}
+
+#[tokio::test]
+async fn a_changed_byte_is_never_accepted() {
+    let bytes = image(&[CONFIG, b"layer"]);
+    let digest = Digest::of(&bytes);
+    let (mut at, base) = (0, bytes.clone());
+    let server = Server::answering(move |_| {
+        let mut changed = base.clone();
+        changed[at] ^= 1;
+        at += 1;
+        Reply::new(200).with("content-type", media::OCI_MANIFEST).body(changed)
+    })
+    .await;
+    let store = store(&server.host, "a");
+    for at in 0..bytes.len() {
+        let error = store.manifest(digest).await.unwrap_err();
+        assert_eq!(error.class(), Class::Refused, "byte {at}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn slowness_has_a_limit() {
+    let limits = Limits { pace_after: Duration::ZERO, least_rate: 1 << 40, tries: 1, ..quick() };
+    let registry = Registry::start().await;
+    let digest = registry.put_blob("a", b"blob");
+    let store = store_with(Options { limits, ..options() }, registry.host(), "a");
+    let error = store.blob(digest, 100).await.unwrap_err();
+    assert!(matches!(error, Error::Slow { .. }) && error.class() == Class::Environment, "{error}");
+    let blob = Descriptor::of("a/b", b"other");
+    let body = crate::Body::Bytes(bytes::Bytes::from_static(b"other"));
+    let error = store.put_blob(&blob, body).await.unwrap_err();
+    assert!(matches!(error, Error::Slow { .. }), "{error:?}");
 }
 
 #[tokio::test]
