@@ -24,15 +24,15 @@ pub struct Documents<'a> {
     pub bundle: &'a FixBundle,
 }
 
-/// Compares the documents. `now` is when waivers are judged.
-pub fn check(documents: Documents<'_>, now: Timestamp) -> Judged {
+/// Compares the documents. `time` is when waivers are judged.
+pub fn check(documents: Documents<'_>, time: Timestamp) -> Judged {
     let subject = format!("{} revision {}", documents.bundle.id, documents.bundle.revision);
     Judged::all(
         "agreement",
         subject,
         vec![
             fields(documents),
-            findings(documents.plan, now),
+            findings(documents.plan, time),
             coverage(documents),
             images(documents),
             rollback(documents.bundle),
@@ -78,15 +78,15 @@ fn fields(Documents { request, plan, bundle }: Documents<'_>) -> Judged {
 }
 
 /// A plan that a finding stops is never published; a waiver covers one until it ends.
-fn findings(plan: &FixPlan, now: Timestamp) -> Judged {
+fn findings(plan: &FixPlan, time: Timestamp) -> Judged {
     let blocking = plan.findings.iter().filter(|finding| {
-        let ended = finding.waiver.as_ref().and_then(|w| w.expires).is_some_and(|end| end <= now);
+        let ended = finding.waiver.as_ref().and_then(|w| w.expires).is_some_and(|end| end <= time);
         let mut judged = (*finding).clone();
         judged.waiver = judged.waiver.filter(|_| !ended);
         judged.blocks()
     });
     let ids: Vec<String> = blocking.map(|finding| finding.id.to_string()).collect();
-    list_empty("findings", &ids, "blocking, and no waiver covers it now:")
+    list_empty("findings", &ids, "blocking, and no waiver covers it:")
 }
 
 /// The versions that the plan covers are the versions that the bundle names, each with the image

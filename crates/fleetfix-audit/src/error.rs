@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use fleetfix_model::name::ChannelName;
 use fleetfix_model::{Class, Classify, Reference, canonical, document};
+use fleetfix_trust::tuf;
 
 /// Why nothing could be verified, or a part not be read.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,12 @@ pub enum Error {
     /// A registry or layout.
     #[error(transparent)]
     Registry(#[from] fleetfix_registry::Error),
+    /// The trust root that the caller gave.
+    #[error("the given root")]
+    Root(#[source] Box<tuf::Error>),
+    /// The remembered state that the caller gave.
+    #[error("the given state directory")]
+    State(#[source] Box<tuf::Error>),
     /// The policy that the caller gave.
     #[error("the given policy")]
     Policy(#[source] Box<document::Error>),
@@ -112,8 +119,8 @@ fn names(channels: &[ChannelName]) -> String {
     channels.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The class of a registry's error for what is verified: content that is not what its name says
-/// is refused, whatever its reader calls it.
+/// The class of a registry's error for what is verified: content that something names and that is
+/// not there, or not what its name says, is refused, whatever its reader calls it.
 fn registry_class(error: &fleetfix_registry::Error) -> Class {
     use fleetfix_registry::Error as E;
     match error {
@@ -121,6 +128,7 @@ fn registry_class(error: &fleetfix_registry::Error) -> Class {
             Class::Refused
         }
         E::Layout { source, .. } if source.class() == Class::Input => Class::Refused,
+        absent if absent.is_absent() => Class::Refused,
         other => other.class(),
     }
 }
@@ -134,6 +142,7 @@ impl Classify for Error {
             | Self::NameNeeded { .. } => Class::Usage,
             Self::Absent { .. } => Class::Input,
             Self::Registry(source) => registry_class(source),
+            Self::Root(source) | Self::State(source) => source.class(),
             Self::Policy(source) => source.class(),
             // Not the caller's input: it came from the place that is verified.
             Self::Manifest { .. } | Self::Document { .. } | Self::NotAState { .. } => {

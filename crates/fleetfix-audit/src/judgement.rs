@@ -135,9 +135,23 @@ impl Judged {
         Self { check, answer }
     }
 
+    /// The same, refused whatever its parts say.
+    #[must_use]
+    pub(crate) fn refuse(mut self) -> Self {
+        self.check.status = Status::Failed;
+        self.answer = Answer::Refused;
+        self
+    }
+
     /// True if nothing speaks against it.
     pub fn is_good(&self) -> bool {
         self.answer == Answer::Holds
+    }
+
+    /// How a task ends that cannot go on without this check: class, and the first thing that
+    /// stands in the way. `None` if nothing does.
+    pub fn ending(&self) -> Option<(Class, String)> {
+        ending(self.answer, std::slice::from_ref(&self.check), &self.check.subject)
     }
 
     /// The same with a detail.
@@ -146,6 +160,22 @@ impl Judged {
         self.check.detail = detail.to_string();
         self
     }
+}
+
+impl From<Check> for Judged {
+    /// A check that was made elsewhere: what failed is refused.
+    fn from(check: Check) -> Self {
+        let answer = if check.holds() { Answer::Holds } else { Answer::Refused };
+        Self { check, answer }
+    }
+}
+
+/// What a check that was made elsewhere is made of, to stand in a check of ours.
+pub(crate) fn parts_of(check: Check) -> Vec<Judged> {
+    if check.checks.is_empty() {
+        return vec![Judged::from(check)];
+    }
+    check.checks.into_iter().map(Judged::from).collect()
 }
 
 /// An error and its causes on one line.
@@ -190,20 +220,25 @@ pub struct Concluded {
 impl Concluded {
     /// How the task ends where all is not well: class, and the first thing that stands in the way.
     pub fn ending(&self) -> Option<(Class, String)> {
-        let class = self.answer.class()?;
-        let failure = self.verdict.checks.iter().find_map(Check::first_failure);
-        let cause = failure.or_else(|| self.verdict.checks.iter().find_map(not_asked));
-        let why = match cause {
-            Some(check) => [&check.name, &check.subject, &check.detail]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(": "),
-            None => self.verdict.subject.clone(),
-        };
-        Some((class, why))
+        ending(self.answer, &self.verdict.checks, &self.verdict.subject)
     }
+}
+
+/// Class and the first thing that stands in the way, among `checks` of `subject`.
+fn ending(answer: Answer, checks: &[Check], subject: &str) -> Option<(Class, String)> {
+    let class = answer.class()?;
+    let failure = checks.iter().find_map(Check::first_failure);
+    let cause = failure.or_else(|| checks.iter().find_map(not_asked));
+    let why = match cause {
+        Some(check) => [&check.name, &check.subject, &check.detail]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(": "),
+        None => subject.to_owned(),
+    };
+    Some((class, why))
 }
 
 /// The deepest check that could not be made. Only asked where nothing failed.

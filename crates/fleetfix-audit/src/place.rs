@@ -1,7 +1,7 @@
 //! Where a channel lies, and where its fleet is.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use fleetfix_model::{Reference, Repository};
@@ -31,6 +31,14 @@ impl ChannelPlace {
     pub fn beside(repository: &Repository) -> Option<Self> {
         let channels = repository.parent()?.below(&"channels".parse().ok()?);
         Some(Self::Artifact(channels.tagged("current".parse().ok()?)))
+    }
+
+    /// The layout that holds the artifact, where it is one.
+    pub(crate) fn layout_dir(&self) -> Option<&Path> {
+        match self {
+            Self::Artifact(reference) => reference.repository.layout_dir(),
+            Self::Directory(_) => None,
+        }
     }
 
     /// True if whoever holds the place can be asked for its newest state. A directory can be as old

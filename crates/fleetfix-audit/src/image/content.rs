@@ -124,8 +124,9 @@ async fn others(store: &Store, index: &Manifest) -> Judged {
             Err(error) => Some(Judged::error("manifest", digest, &Error::from(error))),
         }
     });
-    let missing = stream::iter(ask).buffered(PARALLEL).filter_map(async |judged| judged);
-    Judged::all("otherManifests", "", missing.collect().await).detail(format!("{count} of them"))
+    let asked: Vec<Option<Judged>> = stream::iter(ask).buffered(PARALLEL).collect().await;
+    let missing = asked.into_iter().flatten().collect();
+    Judged::all("otherManifests", "", missing).detail(format!("{count} of them"))
 }
 
 /// One manifest with its configuration and layers.

@@ -19,7 +19,7 @@ pub(super) fn index(index: &Manifest, image: &PatchedImage) -> Judged {
     match index.annotations() {
         Ok(annotations) => {
             let found = annotations.get(media::BASE_DIGEST).map(String::as_str);
-            base(media::BASE_DIGEST, found, true, &[image.base.digest])
+            base("baseAnnotation", found, true, &[image.base.digest])
         }
         Err(error) => Judged::refused("lineage", "", error),
     }

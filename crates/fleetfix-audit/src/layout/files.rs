@@ -1,6 +1,7 @@
 //! The files of layouts: where the layouts are, and whether each blob is what its name says.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -60,13 +61,13 @@ pub(super) fn check_blobs(dir: &Path) -> Judged {
     let (mut count, mut size, mut bad) = (0_u64, 0_u64, 0_usize);
     let algorithms = match entries(&blobs) {
         Ok(algorithms) => algorithms,
-        Err(error) => return Judged::error("blobs", "", &error),
+        Err(error) => return unreadable("blobs", "", &error),
     };
     for algorithm in algorithms {
         let is_ours = algorithm.file_name().is_some_and(|name| name == "sha256");
         let files = match entries(&algorithm) {
             Ok(files) if is_ours => files,
-            Err(error) if is_ours => return Judged::error("blobs", "", &error),
+            Err(error) if is_ours => return unreadable("blobs", "", &error),
             _ => vec![algorithm],
         };
         for file in files {
@@ -91,6 +92,15 @@ pub(super) fn check_blobs(dir: &Path) -> Judged {
     Judged::all("blobs", "", parts).detail(detail)
 }
 
+/// A part of a layout that cannot be read; one that is missing is the layout's fault.
+pub(super) fn unreadable(name: &str, subject: impl fmt::Display, error: &Error) -> Judged {
+    let judged = Judged::error(name, subject, error);
+    match error {
+        Error::File { source, .. } if source.kind() == ErrorKind::NotFound => judged.refuse(),
+        _ => judged,
+    }
+}
+
 fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).map_err(Error::file("read", dir))? {
@@ -113,7 +123,7 @@ fn check_blob(path: &Path) -> Result<u64, Judged> {
     };
     let (found, size) = hash()
         .map_err(Error::file("read", path))
-        .map_err(|error| Judged::error("blob", digest, &error))?;
+        .map_err(|error| unreadable("blob", digest, &error))?;
     if found == digest {
         Ok(size)
     } else {

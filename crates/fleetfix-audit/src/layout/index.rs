@@ -11,6 +11,7 @@ use fleetfix_model::{Descriptor, media};
 use fleetfix_oci::manifest::RawDescriptor;
 use serde_json::{Value, json};
 
+use super::files::unreadable;
 use crate::Error;
 use crate::judgement::Judged;
 
@@ -36,7 +37,7 @@ pub(crate) struct Entry {
 pub(super) fn check_marker(dir: &Path) -> Judged {
     match read(&dir.join("oci-layout")) {
         Ok(bytes) => Judged::when(bytes == MARKER, "ociLayout", "", ""),
-        Err(error) => Judged::error("ociLayout", "", &error),
+        Err(error) => unreadable("ociLayout", "", &error),
     }
     .explained("not as we write it")
 }
@@ -44,7 +45,7 @@ pub(super) fn check_marker(dir: &Path) -> Judged {
 pub(super) fn check(dir: &Path) -> (Judged, Option<Index>) {
     let bytes = match read(&dir.join("index.json")) {
         Ok(bytes) => bytes,
-        Err(error) => return (Judged::error("index", "", &error), None),
+        Err(error) => return (unreadable("index", "", &error), None),
     };
     match parse(&bytes) {
         Ok(index) => {

@@ -251,3 +251,17 @@ fn a_layout_of_others_only_needs_its_blobs_right() {
     fs::write(blob, "x").unwrap();
     assert_eq!(check(&scope).answer, Answer::Refused);
 }
+
+#[test]
+fn a_layout_without_one_of_its_parts() {
+    for part in ["oci-layout", "index.json", "blobs"] {
+        let fleet = Fleet::new();
+        let path = fleet.dir().join("etcd").join(part);
+        if path.is_dir() {
+            fs::remove_dir_all(path).unwrap();
+        } else {
+            fs::remove_file(path).unwrap();
+        }
+        assert_eq!(fleet.check().answer, Answer::Refused, "{part}");
+    }
+}

@@ -1,0 +1,236 @@
+//! Attestations beside an image or a bundle, judged by the policy: those that the bundle demands
+//! and those that the policy demands.
+
+use std::collections::BTreeSet;
+
+use fleetfix_model::document::bundle::{PatchedImage, RequiredAttestation};
+use fleetfix_model::document::policy::{Artefact, Role};
+use fleetfix_model::document::{Fix, FixBundle};
+use fleetfix_model::name::PrincipalName;
+use fleetfix_model::{Digest, Repository, media};
+use fleetfix_registry::Store;
+use fleetfix_registry::attach::{self, Kind};
+use fleetfix_trust::dsse::Envelope;
+use fleetfix_trust::policy::{Attested, Claim, Place};
+use fleetfix_trust::statement::{self, Statement};
+use serde_json::Value;
+
+use crate::judgement::{Judged, chain, parts_of};
+use crate::{Error, Rules};
+
+/// Name of the check of all attestations of one artefact.
+pub const CHECK: &str = "attestations";
+
+/// What was found about one artefact.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The check.
+    pub judged: Judged,
+    /// Who attested in the role of a builder.
+    pub builders: BTreeSet<PrincipalName>,
+}
+
+/// DSSE envelopes as they lie beside a digest.
+pub(crate) struct Envelopes(Vec<Vec<u8>>);
+
+impl Envelopes {
+    /// Reads what is attached to `subject`.
+    pub(crate) async fn read(store: &Store, subject: Digest) -> Result<Self, Error> {
+        let attached = attach::candidates(store, subject, Kind::Attestation).await?;
+        let envelopes = attached.into_iter().filter(|one| one.media_type == media::DSSE);
+        Ok(Self(envelopes.map(|one| one.payload).collect()))
+    }
+
+    /// Those that claim `predicate_type`, and those that cannot be read. The claim is not signed
+    /// for yet: this only spares people the list of all that was never meant.
+    pub(crate) fn of_type(&self, predicate_type: &str) -> Vec<Vec<u8>> {
+        let meant = |bytes: &&Vec<u8>| {
+            Envelope::parse(bytes)
+                .ok()
+                .and_then(|envelope| statement::predicate_type(envelope.payload()).ok())
+                .is_none_or(|found| found == predicate_type)
+        };
+        self.0.iter().filter(meant).cloned().collect()
+    }
+}
+
+/// Checks everything that must be attested about `image`. `fleet` is its logical prefix.
+pub(crate) async fn image(
+    store: &Store,
+    fleet: &Repository,
+    bundle: &FixBundle,
+    image: &PatchedImage,
+    rules: &Rules<'_>,
+) -> Found {
+    let repository = fleet.below(&image.repository);
+    let place = Place {
+        channel: rules.channel,
+        component: Some(&bundle.component),
+        repository: Some(&repository),
+    };
+    let required = merged(image.attestations.iter().cloned().chain(by_policy(
+        rules,
+        Artefact::Image,
+        image.index.digest,
+    )));
+    let check = |attested: &Attested| about_image(attested, bundle, image);
+    all(store, image.index.digest, &required, place, rules, check).await
+}
+
+/// Checks everything that the policy demands about the bundle whose manifest is `subject`.
+pub(crate) async fn bundle(
+    store: &Store,
+    fleet: &Repository,
+    bundle: &FixBundle,
+    subject: Digest,
+    rules: &Rules<'_>,
+) -> Found {
+    let place = Place {
+        channel: rules.channel,
+        component: Some(&bundle.component),
+        repository: Some(fleet),
+    };
+    let required = merged(by_policy(rules, Artefact::Bundle, subject));
+    all(store, subject, &required, place, rules, |_| Vec::new()).await
+}
+
+fn by_policy(
+    rules: &Rules<'_>,
+    artefact: Artefact,
+    subject: Digest,
+) -> impl Iterator<Item = RequiredAttestation> {
+    let required = rules.policy.document().required.iter();
+    required.filter(move |one| one.artefact == artefact).map(move |one| RequiredAttestation {
+        subject,
+        predicate_type: one.predicate_type.clone(),
+        role: one.role,
+        count: one.count,
+        statement: None,
+    })
+}
+
+/// Two demands for the same are one: the higher count, and the digest of the statement where one of
+/// them names it.
+fn merged(all: impl Iterator<Item = RequiredAttestation>) -> Vec<RequiredAttestation> {
+    let mut merged: Vec<RequiredAttestation> = Vec::new();
+    for one in all {
+        let same = merged.iter_mut().find(|other| {
+            (other.subject, &other.predicate_type, other.role)
+                == (one.subject, &one.predicate_type, one.role)
+                && (other.statement.is_none() || one.statement.is_none())
+        });
+        match same {
+            Some(other) => {
+                other.count = other.count.max(one.count);
+                other.statement = other.statement.or(one.statement);
+            }
+            None => merged.push(one),
+        }
+    }
+    merged
+}
+
+async fn all(
+    store: &Store,
+    about: Digest,
+    required: &[RequiredAttestation],
+    place: Place<'_>,
+    rules: &Rules<'_>,
+    check: impl Fn(&Attested) -> Vec<Judged>,
+) -> Found {
+    let mut builders = BTreeSet::new();
+    let mut parts = Vec::new();
+    let subjects: BTreeSet<Digest> = required.iter().map(|one| one.subject).collect();
+    for subject in subjects {
+        let envelopes = match Envelopes::read(store, subject).await {
+            Ok(envelopes) => envelopes,
+            Err(error) => {
+                parts.push(Judged::error("attestation", subject, &error));
+                continue;
+            }
+        };
+        for one in required.iter().filter(|one| one.subject == subject) {
+            let candidates = envelopes.of_type(&one.predicate_type);
+            if candidates.is_empty() {
+                let detail = format!("no attestation of type {} is there", one.predicate_type);
+                parts.push(Judged::nothing("attestation", subject, detail));
+                continue;
+            }
+            let claim = Claim {
+                subject,
+                predicate_type: &one.predicate_type,
+                role: one.role,
+                count: one.count,
+                statement: one.statement,
+                place,
+                time: rules.counted,
+            };
+            match rules.policy.attested(&claim, &candidates) {
+                Ok(attested) => {
+                    if one.role == Role::Builder {
+                        builders.extend(attested.principals());
+                    }
+                    let mut made = parts_of(attested.check());
+                    made.extend(check(&attested));
+                    parts.push(Judged::all("attestation", &one.predicate_type, made));
+                }
+                Err(refusal) => {
+                    let made = parts_of(refusal.check().clone());
+                    let judged = Judged::all("attestation", &one.predicate_type, made);
+                    parts.push(judged.detail(refusal).refuse());
+                }
+            }
+        }
+    }
+    let judged = if required.is_empty() {
+        Judged::not_made(CHECK, about, "neither bundle nor policy demands any")
+    } else {
+        Judged::all(CHECK, about, parts)
+    };
+    Found { judged, builders }
+}
+
+/// Whether what was attested is what the bundle says.
+fn about_image(attested: &Attested, bundle: &FixBundle, image: &PatchedImage) -> Vec<Judged> {
+    let statements = attested.statements.iter().map(|one| &one.statement);
+    match attested.predicate_type.as_str() {
+        media::FIX_PREDICATE => statements.map(|one| fix(one.clone(), bundle, image)).collect(),
+        media::PROVENANCE_PREDICATE => {
+            statements.filter_map(|one| provenance(&one.predicate, bundle)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn fix(statement: Statement<Value>, bundle: &FixBundle, image: &PatchedImage) -> Judged {
+    let fix: Fix = match statement.document() {
+        Ok(statement) => statement.predicate,
+        Err(error) => return Judged::refused("fix", "", chain(&error)),
+    };
+    let platforms = fix.platforms.iter().map(|p| (&p.platform, p.manifest));
+    let named = image.platforms.iter().map(|p| (&p.platform, p.manifest.digest));
+    let table = [
+        ("id", fix.id == bundle.id),
+        ("revision", fix.revision == bundle.revision),
+        ("tickets", fix.tickets == bundle.tickets),
+        ("component", fix.component == bundle.component),
+        ("minor", fix.minor == image.minor),
+        ("plan", fix.plan == bundle.plan),
+        ("baseRepository", fix.base_repository == image.base.repository),
+        ("base", fix.base == image.base.digest),
+        ("commit", fix.commit == image.commit),
+        ("platforms", platforms.eq(named)),
+    ];
+    let other: Vec<_> = table.iter().filter(|(_, same)| !same).map(|(field, _)| *field).collect();
+    if other.is_empty() {
+        Judged::holds("fix", "", "says what the bundle says")
+    } else {
+        Judged::refused("fix", "", format!("differs from the bundle in {}", other.join(", ")))
+    }
+}
+
+/// A build by us names its plan; builds of others need not.
+fn provenance(predicate: &Value, bundle: &FixBundle) -> Option<Judged> {
+    let plan = predicate.pointer("/buildDefinition/externalParameters/plan")?.as_str()?;
+    Some(Judged::equal("provenance", "plan", &bundle.plan.to_string(), &plan.to_owned()))
+}

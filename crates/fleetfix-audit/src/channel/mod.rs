@@ -1,0 +1,146 @@
+//! A channel, from the root file down to the last layer of every active bundle.
+//!
+//! What an [`Outcome`](fleetfix_model::verdict::Outcome) says about freshness: `verified` needs a
+//! registry, which is asked for its newest state, and a remembered state that this one is not older
+//! than. A directory can be as old as the day it was copied, so there, and wherever no state was
+//! remembered yet, it is `verifiedFreshnessUnknown`: all holds, the state has not expired, and a newer
+//! one may exist. Both mean that the task is done (exit 0).
+
+mod conflict;
+mod follow;
+
+use fleetfix_model::document::channel::{BundleState, ChannelBundle};
+use fleetfix_model::document::{Channel, Pause};
+use fleetfix_model::{Digest, Repository};
+use fleetfix_registry::Client;
+use fleetfix_trust::Verified;
+
+use crate::bundle::{self, BundleAudit, VerifiedBundle};
+use crate::judgement::{Concluded, Judged, verdict};
+use crate::layout::{self, Scope};
+use crate::{Error, Rules};
+
+pub use follow::{Anchor, Followed, Opened, Target, follow};
+
+/// Name of the check of a bundle that the channel took back.
+const WITHDRAWN: &str = "withdrawn";
+
+/// A channel that holds in every respect, with its active bundles. Only [`verify`] makes one.
+#[derive(Debug)]
+pub struct VerifiedChannel {
+    followed: Followed,
+    bundles: Vec<VerifiedBundle>,
+}
+
+impl VerifiedChannel {
+    /// The channel.
+    pub const fn document(&self) -> &Verified<Channel> {
+        &self.followed.channel
+    }
+
+    /// What waits, if anybody ever paused the channel.
+    pub const fn pause(&self) -> Option<&Verified<Pause>> {
+        self.followed.pause.as_ref()
+    }
+
+    /// What was judged by.
+    pub const fn policy(&self) -> &fleetfix_trust::policy::Policy {
+        &self.followed.policy
+    }
+
+    /// Where the fleet lies.
+    pub const fn fleet(&self) -> &Repository {
+        &self.followed.fleet
+    }
+
+    /// The active bundles, in the order of the channel. One that is paused is among them.
+    pub fn bundles(&self) -> &[VerifiedBundle] {
+        &self.bundles
+    }
+
+    /// True if the bundle with this manifest waits.
+    pub fn is_paused(&self, bundle: Digest) -> bool {
+        self.followed.paused(bundle).is_some()
+    }
+}
+
+/// What was found about a channel.
+#[derive(Debug)]
+pub struct ChannelAudit {
+    /// The verdict.
+    pub concluded: Concluded,
+    /// The channel, if all checks hold.
+    pub verified: Option<VerifiedChannel>,
+}
+
+/// Verifies a channel with all that it leads to.
+pub async fn verify(
+    client: &Client,
+    target: &Target<'_>,
+    anchor: &Anchor<'_>,
+) -> Result<ChannelAudit, Error> {
+    let Opened { mut parts, subject, followed, fresh } = follow(client, target, anchor).await?;
+    let Some(followed) = followed else {
+        return Ok(ChannelAudit { concluded: verdict(subject, parts, fresh), verified: None });
+    };
+    let mut bundles = Vec::new();
+    for entry in &followed.channel.bundles {
+        let BundleAudit { judged, verified } = entry_of(client, &followed, entry, anchor).await;
+        parts.push(judged);
+        bundles.extend(verified);
+    }
+    let documents: Vec<_> = bundles.iter().map(VerifiedBundle::document).collect();
+    parts.push(conflict::check(&documents));
+    parts.extend(on_disk(target, &followed.fleet).await);
+    let concluded = verdict(subject, parts, fresh);
+    let verified =
+        concluded.answer.class().is_none().then_some(VerifiedChannel { followed, bundles });
+    Ok(ChannelAudit { concluded, verified })
+}
+
+/// Verifies one entry of a channel.
+pub async fn entry_of(
+    client: &Client,
+    followed: &Followed,
+    entry: &ChannelBundle,
+    anchor: &Anchor<'_>,
+) -> BundleAudit {
+    if entry.state == BundleState::Withdrawn {
+        let subject = format!("{} revision {}", entry.id, entry.revision);
+        let reason = entry.reason.as_deref().unwrap_or("no reason given");
+        let judged = Judged::not_made(WITHDRAWN, subject, reason);
+        return BundleAudit { judged, verified: None };
+    }
+    let rules = Rules {
+        policy: &followed.policy,
+        channel: Some(&followed.channel.name),
+        now: anchor.now,
+        counted: entry.counted,
+    };
+    let subject = bundle::Subject {
+        client,
+        fleet: &followed.fleet,
+        repository: &entry.repository,
+        manifest: &entry.bundle,
+        listed: Some((&followed.channel, entry)),
+    };
+    let mut audit = bundle::verify(&subject, &rules).await;
+    if let Some(paused) = followed.paused(entry.bundle.digest) {
+        let detail = format!("by {} at {}: {}", paused.by, paused.issued, paused.reason);
+        audit.judged.check.checks.push(Judged::not_made("paused", "", detail).check);
+    }
+    audit
+}
+
+/// Every byte of a fleet on disk; nothing where it lies in a registry.
+pub async fn on_disk(target: &Target<'_>, fleet: &Repository) -> Vec<Judged> {
+    let mut dirs: Vec<_> = fleet.layout_dir().into_iter().collect();
+    // The channel may be kept apart from its fleet.
+    let channel = target.place.layout_dir();
+    dirs.extend(channel.filter(|dir| dirs.iter().all(|fleet| !dir.starts_with(fleet))));
+    let mut parts = Vec::new();
+    for dir in dirs {
+        parts.push(layout::check_in_thread(Scope::Fleet { dir: dir.to_owned() }).await);
+    }
+    parts
+}

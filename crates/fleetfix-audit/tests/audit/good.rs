@@ -1,0 +1,92 @@
+//! Fleets that hold, and what their verdicts say.
+
+use crate::fleet::{Fleet, NOW, Recipe, find};
+use fleetfix_audit::ChannelPlace;
+use fleetfix_audit::state::write_dir;
+use fleetfix_model::verdict::{Outcome, Status};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_fleet_that_holds() {
+    let fleet = Fleet::new().await;
+    let audit = fleet.verify().await.unwrap();
+    let verdict = &audit.concluded.verdict;
+    assert_eq!(verdict.outcome, Outcome::VerifiedFreshnessUnknown, "{verdict}");
+    let rollback = find(&verdict.checks, "rollback").unwrap();
+    assert_eq!(rollback.status, Status::NotMade);
+    assert!(rollback.detail.contains("--state"), "{rollback:?}");
+    assert_eq!(audit.concluded.ending(), None);
+    let channel = audit.verified.unwrap();
+    assert_eq!(channel.bundles().len(), 1);
+    let bundle = &channel.bundles()[0];
+    assert_eq!(*bundle.manifest(), fleet.made.bundle);
+    assert_eq!(bundle.document().id.as_str(), "FIX-1");
+    assert_eq!(bundle.approvals().envelopes().len(), 2);
+}
+
+#[tokio::test]
+async fn a_directory_never_says_that_it_is_the_newest() {
+    let fleet = Fleet::new().await;
+    let memory = fleet.temp.path().join("memory");
+    for _ in 0..2 {
+        let audit = fleet.verify_at(&fleet.place(), Some(&memory), NOW).await.unwrap();
+        let verdict = audit.concluded.verdict;
+        assert_eq!(verdict.outcome, Outcome::VerifiedFreshnessUnknown, "{verdict}");
+        assert_eq!(find(&verdict.checks, "freshness").unwrap().status, Status::NotMade);
+    }
+    let audit = fleet.verify_at(&fleet.place(), Some(&memory), NOW).await.unwrap();
+    let rollback = find(&audit.concluded.verdict.checks, "rollback").unwrap().clone();
+    assert_eq!(rollback.status, Status::Passed);
+}
+
+#[tokio::test]
+async fn a_tuf_repository_on_disk_holds_the_same() {
+    let fleet = Fleet::new().await;
+    let dir = fleet.temp.path().join("tuf");
+    write_dir(&fleet.state, &dir).unwrap();
+    let place: ChannelPlace = format!("tuf:{}", dir.display()).parse().unwrap();
+    let audit = fleet.verify_at(&place, None, NOW).await.unwrap();
+    assert!(audit.verified.is_some(), "{}", audit.concluded.verdict);
+}
+
+#[tokio::test]
+async fn an_empty_channel_holds() {
+    let recipe = Recipe { channel: |c, _| c["bundles"] = json!([]), ..Recipe::default() };
+    let audit = Fleet::make(&recipe).await.verify().await.unwrap();
+    assert_eq!(audit.verified.unwrap().bundles().len(), 0);
+}
+
+#[tokio::test]
+async fn a_withdrawn_bundle_is_told_and_not_verified() {
+    let recipe = Recipe {
+        channel: |c, _| {
+            c["bundles"][0]["state"] = json!("withdrawn");
+            c["bundles"][0]["reason"] = json!("crashes");
+        },
+        // Nobody approved it, and nobody needs to.
+        approvals: Vec::clear,
+        ..Recipe::default()
+    };
+    let audit = Fleet::make(&recipe).await.verify().await.unwrap();
+    let withdrawn = find(&audit.concluded.verdict.checks, "withdrawn").unwrap();
+    assert_eq!(withdrawn.detail, "crashes");
+    assert_eq!(audit.verified.unwrap().bundles().len(), 0);
+}
+
+#[tokio::test]
+async fn a_paused_bundle_is_verified_and_told() {
+    let recipe = Recipe {
+        pause: |made| {
+            Some(
+                json!({"apiVersion": "fleetfix.openshift.io/v1alpha1", "kind": "Pause", "channel": "stable",
+                "bundles": [{"bundle": made.bundle.digest, "by": "ann", "reason": "hold on", "issued": NOW}]}),
+            )
+        },
+        ..Recipe::default()
+    };
+    let fleet = Fleet::make(&recipe).await;
+    let audit = fleet.verify().await.unwrap();
+    let paused = find(&audit.concluded.verdict.checks, "paused").unwrap();
+    assert!(paused.detail.contains("hold on"), "{paused:?}");
+    assert!(audit.verified.unwrap().is_paused(fleet.made.bundle.digest));
+}
