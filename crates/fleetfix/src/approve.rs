@@ -137,3 +137,61 @@ impl Args {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use fleetfix_model::Classify as _;
+    use fleetfix_model::document::finding::Waiver;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Wrapped {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(more: &[&str]) -> Args {
+        let fixed = [
+            "approve",
+            "--bundle",
+            "oci:dir:b",
+            "--principal",
+            "alice",
+            "--channel",
+            "stable",
+            "--reason",
+            "why",
+            "--approval",
+            "a.json",
+        ];
+        Wrapped::try_parse_from(fixed.iter().chain(more)).unwrap_or_else(|e| panic!("{e}")).args
+    }
+
+    fn plan() -> FixPlan {
+        let bytes = include_bytes!("../../fleetfix-model/tests/goldens/fix-plan.json");
+        document::from_canonical("plan", bytes).unwrap()
+    }
+
+    #[test]
+    fn a_waived_finding_is_accepted_by_name_or_not_at_all() {
+        let plan = plan();
+        let failure = args(&[]).accepts(&plan).unwrap_err();
+        assert_eq!(failure.class(), Class::Refused);
+        assert!(failure.line().contains("--accept coverage/4.20.7"), "{failure}");
+        assert!(args(&["--accept", "coverage/4.20.7"]).accepts(&plan).is_ok());
+        let unknown = args(&["--accept", "coverage/4.20.7,parity/x"]).accepts(&plan).unwrap_err();
+        assert_eq!(unknown.class(), Class::Input);
+    }
+
+    #[test]
+    fn a_blocking_finding_stops_everybody() {
+        let mut plan = plan();
+        let waived: Option<Waiver> = plan.findings[0].waiver.take();
+        assert!(waived.is_some());
+        let failure = args(&["--accept", "coverage/4.20.7"]).accepts(&plan).unwrap_err();
+        assert_eq!(failure.class(), Class::Refused);
+        assert!(failure.line().contains("blocking"), "{failure}");
+    }
+}

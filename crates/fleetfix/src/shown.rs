@@ -37,7 +37,7 @@ pub fn text(digest: Digest, bundle: &FixBundle, plan: &FixPlan) -> String {
         let ends =
             if delivery.ends_with_upgrade { "ends with an upgrade" } else { "OUTLIVES AN UPGRADE" };
         line(format_args!(
-            "delivered on {} {} by {:?}, {ends}: {}",
+            "delivered on {} {} by {}, {ends}: {}",
             delivery.platform, delivery.minor, delivery.method, delivery.reason
         ));
     }
@@ -56,7 +56,7 @@ pub fn text(digest: Digest, bundle: &FixBundle, plan: &FixPlan) -> String {
         }
     }
     for finding in &plan.findings {
-        line(format_args!("finding {:?} {}: {}", finding.level, finding.id, finding.message));
+        line(format_args!("finding, {}: {}: {}", finding.level, finding.id, finding.message));
         if let Some(waiver) = &finding.waiver {
             line(format_args!("  waived by {}: {}", waiver.by, waiver.reason));
         }

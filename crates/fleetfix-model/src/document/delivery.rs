@@ -34,6 +34,17 @@ impl DeliveryMethod {
     }
 }
 
+impl std::fmt::Display for DeliveryMethod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::OverridesYaml => "overridesYaml",
+            Self::ControlPlaneOperatorImage => "controlPlaneOperatorImage",
+            Self::ImageOverrides => "imageOverrides",
+            Self::ControlPlaneRelease => "controlPlaneRelease",
+        })
+    }
+}
+
 /// What one delivery reaches at once.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
