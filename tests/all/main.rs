@@ -8,9 +8,13 @@
 )]
 
 mod cli;
+mod crash;
+mod demo;
 mod deps;
 mod harness;
 mod patched;
+mod published;
 mod refusals;
+mod same;
 mod signatures;
 mod tuf;

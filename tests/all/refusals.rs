@@ -42,16 +42,16 @@ fn requests_that_cannot_be_planned() {
         ),
         ("kind: FixRequest", "kind: FixPlan", "kind"),
         ("[4.20.1, 4.20.2]", "[4.20.1, 4.20.7]", "affected[0].versions[1]"),
-        ("fixedIn: 4.20.3\n  versions: [4.20.1, 4.20.2]", "fixedIn: 4.20.9\n  versions: [4.20.7]", "4.20.7-multi"),
+        (
+            "fixedIn: 4.20.3\n  versions: [4.20.1, 4.20.2]",
+            "fixedIn: 4.20.9\n  versions: [4.20.7]",
+            "4.20.7-multi",
+        ),
         ("fixedIn: 4.21.1", "fixedIn: 4.20.1", "fixedIn"),
         ("from: out/4.20/{arch}/", "from: out/none/{arch}/", "out/none/a"),
         ("from: out/4.20/{arch}/", "from: ../{arch}/", "from"),
         ("{version}-multi", "{version}-none", "-none"),
-        (
-            &format!("ocp-release:{{version}}-multi"),
-            "ocp-v4.0-art-dev:base-{version}",
-            "base-4.20.1",
-        ),
+        ("ocp-release:{version}-multi", "ocp-v4.0-art-dev:base-{version}", "base-4.20.1"),
     ];
     for (old, new, part) in table {
         let text = good.replace(old, new);

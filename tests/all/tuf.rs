@@ -120,3 +120,72 @@ fn an_expired_channel_is_refused_by_all() {
     }
     chain.verify("channel", &chain.channel(), &[]).code(10).says("xpired");
 }
+
+/// Our own verifier on a repository on disk, whose images lie in the fleet.
+fn ours(
+    chain: &Chain,
+    repository: &Path,
+    root: &str,
+    more: &[&str],
+) -> fleetfix_tests::child::Output {
+    let (reference, fleet) = (format!("tuf:{}", repository.display()), chain.lab.at("fleet"));
+    let args = ["channel", &reference, "--root", root, "--fleet", &fleet];
+    chain.lab.bench.run("fleetfix-verify", [&args[..], more].concat())
+}
+
+#[test]
+fn our_verifier_refuses_what_other_clients_refuse() {
+    let chain = Chain::new(Place::Layout);
+    let path = |name: &str| chain.lab.bench.path(name);
+    let bundle = chain.build();
+    chain.init().success();
+    let empty = copy(&path("tuf"), &path("tuf-empty"));
+    chain.release(&bundle);
+    let current = path("tuf");
+    let remember = ["--state", "state"];
+    ours(&chain, &empty, "root.json", &remember).success();
+    ours(&chain, &current, "root.json", &remember).success();
+    ours(&chain, &empty, "root.json", &remember).code(10);
+    ours(&chain, &empty, "root.json", &[]).success();
+    ours(&chain, &current, "root.json", &remember).success();
+
+    let other = Chain::new(Place::Layout);
+    other.init().success();
+    fs::copy(other.lab.bench.path("root.json"), path("other.json")).unwrap();
+    ours(&chain, &current, "other.json", &[]).code(10);
+    for (name, text) in [("empty.json", ""), ("half.json", "{\"signed\":"), ("no-role.json", "{}")]
+    {
+        fs::write(path(name), text).unwrap();
+        ours(&chain, &current, name, &[]).code(11).says(name);
+    }
+    ours(&chain, &current, "missing.json", &[]).code(11).says("missing.json");
+    chain.lab.bench.run("fleetfix-verify", ["channel", &chain.channel()]).code(2);
+}
+
+#[test]
+fn no_changed_byte_of_a_role_is_accepted() {
+    let chain = Chain::new(Place::Layout);
+    let bundle = chain.build();
+    chain.release(&bundle);
+    let current = chain.lab.bench.path("tuf");
+    ours(&chain, &current, "root.json", &[]).success();
+    let files = ["metadata", "targets"].map(|dir| fs::read_dir(current.join(dir)).unwrap());
+    let files: Vec<PathBuf> =
+        files.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() > 8, "{files:?}");
+    let mut refused = 0;
+    for file in files {
+        let good = fs::read(&file).unwrap();
+        for at in [good.len() / 5, good.len() / 2, good.len() - 3] {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            fs::write(&file, &bad).unwrap();
+            let output = ours(&chain, &current, "root.json", &[]);
+            // A file of an older state may be left beside the current ones, and nobody reads it.
+            assert!(matches!(output.code, Some(0 | 10 | 11)), "{}: {output}", file.display());
+            refused += usize::from(output.code != Some(0));
+        }
+        fs::write(&file, &good).unwrap();
+    }
+    assert!(refused >= 3 * 8, "only {refused} changes were seen");
+}

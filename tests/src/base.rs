@@ -95,6 +95,7 @@ fn app_layer(layout: &Layout, recipe: Recipe, architecture: &str) -> Layer {
         .dir("opt/app", (0o775, 1001, 0))
         .file("opt/app/a.conf", (0o664, 1001, 0), b"mode: a\n")
         .hard_link("opt/app/b.conf", "opt/app/a.conf")
+        .dir("usr", (0o755, 0, 0))
         .dir("usr/bin", (0o755, 0, 0))
         .file(&PROGRAM[1..], (0o755, 0, 0), &program("base", architecture))
         .dir(directory, (0o750, 0, 1001))

@@ -93,6 +93,12 @@ impl Lab {
         self.registry.as_ref().expect("the place is a registry")
     }
 
+    /// Another registry behind the same proxy: the same names, other content.
+    pub fn replace_registry(&mut self, registry: Registry) {
+        self.proxy().forward_to(registry.address());
+        self.registry = Some(registry);
+    }
+
     /// True if the place is a registry.
     pub fn has_registry(&self) -> bool {
         self.registry.is_some()

@@ -61,13 +61,13 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    upstream: SocketAddr,
     state: Mutex<State>,
     victim_known: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    upstream: Option<SocketAddr>,
     requests: Vec<Request>,
     faults: Vec<Fault>,
     writes: usize,
@@ -78,8 +78,8 @@ struct State {
 impl Proxy {
     /// Starts a proxy in front of `upstream`.
     pub fn start(upstream: SocketAddr) -> Self {
-        let shared =
-            Arc::new(Shared { upstream, state: Mutex::default(), victim_known: Condvar::new() });
+        let state = State { upstream: Some(upstream), ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), victim_known: Condvar::new() });
         let in_handler = Arc::clone(&shared);
         Self { server: Server::start(move |stream| in_handler.handle(&stream)), shared }
     }
@@ -92,6 +92,11 @@ impl Proxy {
     /// The requests so far, in the order in which they ended.
     pub fn requests(&self) -> Vec<Request> {
         self.state().requests.clone()
+    }
+
+    /// Goes on in front of another registry.
+    pub fn forward_to(&self, upstream: SocketAddr) {
+        self.state().upstream = Some(upstream);
     }
 
     /// Forgets the requests so far.
@@ -112,6 +117,11 @@ impl Proxy {
         state.kill = Some((write, moment));
         state.writes = 0;
         state.victim = None;
+    }
+
+    /// Kills nobody from now on.
+    pub fn let_live(&self) {
+        self.state().kill = None;
     }
 
     /// The process to kill. Writes wait until it is known.
@@ -152,7 +162,8 @@ impl Shared {
         if let Some((Moment::Before, victim)) = kill {
             return end(victim);
         }
-        let mut upstream = TcpStream::connect(self.upstream)?;
+        let upstream = self.state.lock().unwrap().upstream.ok_or(io::ErrorKind::NotConnected)?;
+        let mut upstream = TcpStream::connect(upstream)?;
         head.write(&mut upstream)?;
         request.up = pass_body(head, from, &mut upstream)?;
         let mut back = BufReader::new(&upstream);

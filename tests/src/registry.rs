@@ -51,15 +51,24 @@ impl Registry {
     /// # Panics
     /// If it does not answer in time.
     pub fn start(kind: Kind) -> Self {
+        Self::over(kind, |store| fs::create_dir(store).expect("a store"))
+    }
+
+    /// Starts one over a store that `make` makes.
+    ///
+    /// # Panics
+    /// If it does not answer in time.
+    pub fn over(kind: Kind, make: impl Fn(&Path)) -> Self {
         // olareg does not say which port it got: look for a free one, and for another if it was
         // taken meanwhile.
-        let started = (0..5).find_map(|_| Self::try_start(kind));
+        let started = (0..5).find_map(|_| Self::try_start(kind, &make));
         started.unwrap_or_else(|| panic!("{kind:?}: no registry answers"))
     }
 
-    fn try_start(kind: Kind) -> Option<Self> {
+    fn try_start(kind: Kind, make: &dyn Fn(&Path)) -> Option<Self> {
         let dir =
             tempfile::Builder::new().prefix("registry-").tempdir().expect("a temporary directory");
+        make(&dir.path().join("store"));
         let (mut command, port) = program(kind, dir.path());
         let mut child = command
             .stdout(Stdio::piped())
@@ -140,7 +149,6 @@ impl Log {
 /// The command, and the port where it is ours to choose.
 fn program(kind: Kind, dir: &Path) -> (Command, Option<u16>) {
     let store = dir.join("store");
-    fs::create_dir(&store).expect("a store");
     let free =
         || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
     match kind {

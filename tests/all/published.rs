@@ -1,0 +1,183 @@
+//! From request to channel, in every place: what clusters, cosign and our verifier say of it.
+
+use fleetfix_tests::chain::{CHANNEL, Chain};
+use fleetfix_tests::lab::Place;
+use fleetfix_tests::people::REQUIRED;
+use fleetfix_tests::proxy::Request;
+use fleetfix_tests::registry::Kind;
+use serde_json::Value;
+
+#[test]
+fn in_docker_registry() {
+    from_request_to_cluster(Kind::Docker);
+}
+
+#[test]
+fn in_distribution() {
+    from_request_to_cluster(Kind::Distribution);
+}
+
+#[test]
+fn in_olareg() {
+    from_request_to_cluster(Kind::Olareg);
+}
+
+fn from_request_to_cluster(kind: Kind) {
+    let chain = Chain::new(Place::Registry(kind));
+    let (clients, people) = (&chain.lab.clients, &chain.people);
+    let bundle = chain.build();
+    let images = chain.published();
+    let (built, fleet) = (chain.lab.at("build/hypershift"), chain.lab.at("fleet/hypershift"));
+    for (tag, _) in &images {
+        // The builder's signature is good at the build place, for a cluster of the fleet it is none.
+        clients.copy_signed(&built, &people.release, &format!("{built}:{tag}")).refused();
+    }
+    chain.release(&bundle);
+    verified(&chain, &bundle);
+
+    for (tag, digest) in &images {
+        let image = format!("{fleet}:{tag}");
+        assert_eq!(clients.crane(&["digest", &image]).success().text(), digest);
+        clients.copy_signed(&fleet, &people.release, &image).success();
+        clients.copy_signed(&fleet, &people.bob, &image).refused();
+        clients.verify(&people.release, &image).success();
+        for predicate in REQUIRED {
+            clients.verify_attestation(&people.builder, predicate, &image).success();
+            clients.verify_attestation(&people.release, predicate, &image).refused();
+        }
+        // Other content in the image's place, with the image's own signatures beside it.
+        let base = format!(
+            "{}@{}",
+            chain.lab.at("mirror/ocp-v4.0-art-dev"),
+            chain.lab.upstream.base_421.digest
+        );
+        let signatures = |digest: &str| format!("{fleet}:{}.sig", digest.replace(':', "-"));
+        clients.crane(&["copy", &base, &format!("{fleet}:tampered")]).success();
+        let tampered = &chain.lab.upstream.base_421;
+        for to in tampered.manifests.iter().chain([&tampered.digest]) {
+            clients.crane(&["copy", &signatures(digest), &signatures(to)]).success();
+        }
+        clients.copy_signed(&fleet, &people.release, &format!("{fleet}:tampered")).refused();
+        clients.verify(&people.release, &format!("{fleet}:tampered")).refused();
+    }
+}
+
+/// Our verifier's word on channel, bundle and images, with and without a memory.
+fn verified(chain: &Chain, bundle: &str) {
+    let channel = chain.channel();
+    let verdict = chain.verify("channel", &channel, &["--state", "state"]).success().json();
+    assert!(verdict.to_string().contains(bundle.split_once('@').unwrap().1), "{verdict}");
+    let again = chain.verify("channel", &channel, &["--state", "state"]).success().json();
+    assert_eq!(verdict["outcome"], again["outcome"]);
+    let digest = bundle.split_once('@').unwrap().1;
+    let there = format!("{}@{digest}", chain.lab.at("fleet/bundles"));
+    chain.verify("bundle", &there, &[]).success();
+    for (_, digest) in chain.published() {
+        chain
+            .verify("image", &format!("{}@{digest}", chain.lab.at("fleet/hypershift")), &[])
+            .success();
+    }
+    // A base image is nobody's fix.
+    let base = format!(
+        "{}@{}",
+        chain.lab.at("mirror/ocp-v4.0-art-dev"),
+        chain.lab.upstream.base_420.digest
+    );
+    assert!(matches!(chain.verify("image", &base, &["--channel", &channel]).code, Some(10 | 11)));
+}
+
+#[test]
+fn in_layouts() {
+    let chain = Chain::new(Place::Layout);
+    let bundle = chain.build();
+    chain.release(&bundle);
+    verified(&chain, &bundle);
+    let table = chain.verify("channel", &chain.channel(), &["--output", "table"]).success();
+    for part in [CHANNEL, "hypershift", "alice", "bob"] {
+        assert!(table.stdout.contains(part), "no `{part}` in {table}");
+    }
+}
+
+#[test]
+fn publishing_again_writes_nothing() {
+    let chain = Chain::new(Place::Registry(Kind::Distribution));
+    let bundle = chain.build();
+    chain.release(&bundle);
+    let state = chain.lab.clients.crane(&["digest", &chain.channel()]).success().stdout;
+    chain.lab.proxy().forget();
+    chain.publish(&bundle, &["alice", "bob"]).success();
+    let writes: Vec<_> =
+        chain.lab.proxy().requests().into_iter().filter(Request::is_write).collect();
+    assert!(writes.is_empty(), "{writes:#?}");
+    assert_eq!(chain.lab.clients.crane(&["digest", &chain.channel()]).success().stdout, state);
+
+    // A new timestamp moves the state, and the channel stays good.
+    chain.refresh().success();
+    assert_ne!(chain.lab.clients.crane(&["digest", &chain.channel()]).success().stdout, state);
+    verified(&chain, &bundle);
+}
+
+#[test]
+fn approvals_that_do_not_count() {
+    let chain = Chain::new(Place::Layout);
+    let people = &chain.people;
+    let bundle = chain.build();
+    chain.init().success();
+    let approve = |name: &str, key| chain.approve(&bundle, name, key).success();
+    approve("alice", &people.alice);
+    approve("rita", &people.rita);
+    let before = chain.verify("channel", &chain.channel(), &[]).success().json();
+
+    chain.publish(&bundle, &[]).code(10);
+    chain.publish(&bundle, &["alice"]).code(10);
+    chain.publish(&bundle, &["alice", "alice"]).code(10);
+    // Rita asked for the fix; and bob's name with another's key is not bob.
+    chain.publish(&bundle, &["alice", "rita"]).code(10).says("rita");
+    approve("bob", &people.pause);
+    chain.publish(&bundle, &["alice", "bob"]).code(10).says("bob");
+    approve("bob", &people.alice);
+    chain.publish(&bundle, &["alice", "bob"]).code(10);
+    let envelope = std::fs::read_to_string(chain.lab.bench.path("alice.approval")).unwrap();
+    std::fs::write(chain.lab.bench.path("bob.approval"), &envelope[..envelope.len() / 2]).unwrap();
+    chain.publish(&bundle, &["alice", "bob"]).code(11).says("bob.approval");
+    chain.publish(&bundle, &["alice", "carol"]).code(11).says("carol.approval");
+
+    let after = chain.verify("channel", &chain.channel(), &[]).success().json();
+    assert_eq!(without_time(before), without_time(after), "the channel did not move");
+    assert!(!chain.lab.bench.path("images/fleet/hypershift").exists(), "nothing was copied");
+
+    approve("bob", &people.bob);
+    chain.publish(&bundle, &["alice", "bob"]).success();
+    assert!(chain.lab.bench.path("images/fleet/hypershift").exists());
+}
+
+/// A verdict without the time at which it was given.
+fn without_time(mut verdict: Value) -> Value {
+    if let Some(verdict) = verdict.as_object_mut() {
+        verdict.remove("time");
+        verdict.remove("at");
+    }
+    verdict
+}
+
+#[test]
+fn one_publisher_of_two_cannot_move_the_channel() {
+    let chain = Chain::new(Place::Layout);
+    let bundle = chain.build();
+    chain.init().success();
+    for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
+        chain.approve(&bundle, name, key).success();
+    }
+    let current = chain.lab.bench.path("images/fleet/channels/index.json");
+    let before = std::fs::read(&current).unwrap();
+    let [pat, _] = &chain.people.publishers;
+    let stranger = &chain.people.rita;
+    for publishers in
+        [vec![pat.clone()], vec![pat.clone(), pat.clone()], vec![pat.clone(), stranger.clone()]]
+    {
+        let args = chain.publish_args(&bundle, &["alice", "bob"], &publishers);
+        chain.lab.bench.run("fleetfix-publish", args).code(10);
+        assert_eq!(std::fs::read(&current).unwrap(), before, "the channel did not move");
+    }
+    chain.publish(&bundle, &["alice", "bob"]).success();
+}
