@@ -60,7 +60,7 @@ pub struct Args {
     /// (DIR/usr/bin/app), or so for each architecture (DIR/arm64/usr/bin/app)
     #[arg(long, value_name = "DIR", env = "FLEETFIX_FILES")]
     pub files: PathBuf,
-    /// With --plan the place for REPO/<component>; with --base-image repository and tag
+    /// With --plan the place for REPO/COMPONENT; with --base-image repository and tag
     #[arg(long, value_name = "REPO", env = "FLEETFIX_TO")]
     pub to: Reference,
     /// Label to set, NAME=VALUE
