@@ -2,6 +2,7 @@
 
 mod auth;
 mod reads;
+mod redirects;
 mod writes;
 
 use std::collections::BTreeMap;
