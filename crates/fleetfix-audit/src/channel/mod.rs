@@ -79,7 +79,8 @@ pub async fn verify(
     target: &Target<'_>,
     anchor: &Anchor<'_>,
 ) -> Result<ChannelAudit, Error> {
-    let Opened { mut parts, subject, followed, fresh } = follow(client, target, anchor).await?;
+    let Opened { mut parts, subject, followed, fresh } =
+        Box::pin(follow(client, target, anchor)).await?;
     let Some(followed) = followed else {
         return Ok(ChannelAudit { concluded: verdict(subject, parts, fresh), verified: None });
     };
@@ -124,7 +125,8 @@ pub async fn entry_of(
         manifest: &entry.bundle,
         listed: Some((&followed.channel, entry)),
     };
-    let mut audit = bundle::verify(&subject, &rules).await;
+    // A large future, which callers would carry around in theirs.
+    let mut audit = Box::pin(bundle::verify(&subject, &rules)).await;
     if let Some(paused) = followed.paused(entry.bundle.digest) {
         let detail = format!("by {} at {}: {}", paused.by, paused.issued, paused.reason);
         audit.judged.check.checks.push(Judged::not_made("paused", "", detail).check);

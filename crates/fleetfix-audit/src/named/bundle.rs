@@ -23,7 +23,7 @@ pub async fn bundle_in_channel(
         Err(judged) => return Ok(verdict(reference, vec![judged], false)),
     };
     let subject = format!("bundle {}", resolved(reference, manifest.digest));
-    let opened = follow(client, target, anchor).await?;
+    let opened = Box::pin(follow(client, target, anchor)).await?;
     let mut parts = opened.parts;
     let Some(followed) = opened.followed else { return Ok(verdict(subject, parts, false)) };
     let entry = followed.channel().bundles.iter().find(|entry| {
@@ -70,7 +70,7 @@ pub async fn bundle_by_policy(
         manifest: &descriptor,
         listed: None,
     };
-    let mut parts = vec![no_channel(), bundle::verify(&subject, rules).await.judged];
+    let mut parts = vec![no_channel(), Box::pin(bundle::verify(&subject, rules)).await.judged];
     if let Some(dir) = fleet.layout_dir() {
         parts.push(layout::check_in_thread(Scope::Fleet { dir: dir.to_owned() }).await);
     }

@@ -26,7 +26,7 @@ pub async fn image_in_channel(
         Err(judged) => return Ok(verdict(reference, vec![judged], false)),
     };
     let subject = format!("image {}", resolved(reference, digest));
-    let opened = follow(client, target, anchor).await?;
+    let opened = Box::pin(follow(client, target, anchor)).await?;
     let mut parts = opened.parts;
     let Some(followed) = opened.followed else { return Ok(verdict(subject, parts, false)) };
     if let Some(revoked) = followed.channel().revokes(digest) {
