@@ -168,8 +168,7 @@ impl Args {
             flags(&[("--root", root.clone()), ("--state", path("state"))]),
         ]
         .concat();
-        let verdict = Value::Null;
-        let _ = args;
+        let verdict = chain.step::<fleetfix_verify::Args>("verify", &args).await?;
 
         let fleet: Repository =
             fleet.parse().map_err(|e| Failure::new(fleetfix_model::Class::Bug, e))?;

@@ -47,6 +47,8 @@ enum Command {
     Bundle(Box<fleetfix_bundle::Args>),
     /// Publish a bundle and move the channel.
     Publish(Box<fleetfix_publish::Args>),
+    /// Verify an image, a bundle or a channel.
+    Verify(Box<fleetfix_verify::Args>),
 }
 
 impl Task for Args {
@@ -61,6 +63,7 @@ impl Task for Args {
             Command::Attest(args) => args.run(context).await,
             Command::Bundle(args) => args.run(context).await,
             Command::Publish(args) => args.run(context).await,
+            Command::Verify(args) => args.run(context).await,
         }
     }
 }
