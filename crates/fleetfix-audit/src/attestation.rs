@@ -6,15 +6,16 @@ use std::collections::BTreeSet;
 use fleetfix_model::document::bundle::{PatchedImage, RequiredAttestation};
 use fleetfix_model::document::policy::{Artefact, Role};
 use fleetfix_model::document::{Fix, FixBundle};
-use fleetfix_model::name::PrincipalName;
+use fleetfix_model::name::{PrincipalName, RepositoryPath};
 use fleetfix_model::{Digest, Repository, media};
 use fleetfix_registry::Store;
-use fleetfix_registry::attach::{self, Kind};
+use fleetfix_registry::attach::{self, Attachment, Kind};
 use fleetfix_trust::dsse::Envelope;
 use fleetfix_trust::policy::{Attested, Claim, Place};
 use fleetfix_trust::statement::{self, Statement};
 use serde_json::Value;
 
+use crate::bundle::Evidence;
 use crate::judgement::{Judged, chain, parts_of};
 use crate::{Error, Rules};
 
@@ -28,17 +29,32 @@ pub struct Found {
     pub judged: Judged,
     /// Who attested in the role of a builder.
     pub builders: BTreeSet<PrincipalName>,
+    /// What was counted, and what each is about.
+    counted: Vec<(Digest, Attachment)>,
+}
+
+impl Found {
+    /// What was counted, beside what lies in `repository`.
+    pub(crate) fn evidence(&self, repository: &RepositoryPath) -> Vec<Evidence> {
+        let evidence = |(subject, attachment): &(Digest, Attachment)| Evidence {
+            subject: *subject,
+            repository: repository.clone(),
+            kind: Kind::Attestation,
+            attachment: attachment.clone(),
+        };
+        self.counted.iter().map(evidence).collect()
+    }
 }
 
 /// DSSE envelopes as they lie beside a digest.
-pub(crate) struct Envelopes(Vec<Vec<u8>>);
+pub(crate) struct Envelopes(Vec<Attachment>);
 
 impl Envelopes {
     /// Reads what is attached to `subject`.
     pub(crate) async fn read(store: &Store, subject: Digest) -> Result<Self, Error> {
         let attached = attach::candidates(store, subject, Kind::Attestation).await?;
         let envelopes = attached.into_iter().filter(|one| one.media_type == media::DSSE);
-        Ok(Self(envelopes.map(|one| one.payload).collect()))
+        Ok(Self(envelopes.collect()))
     }
 
     /// Those that claim `predicate_type`, and those that cannot be read. The claim is not signed
@@ -50,7 +66,12 @@ impl Envelopes {
                 .and_then(|envelope| statement::predicate_type(envelope.payload()).ok())
                 .is_none_or(|found| found == predicate_type)
         };
-        self.0.iter().filter(meant).cloned().collect()
+        self.0.iter().map(|one| &one.payload).filter(meant).cloned().collect()
+    }
+
+    /// What was attached, of the envelopes with these digests.
+    fn with<'a>(&'a self, digests: &'a BTreeSet<Digest>) -> impl Iterator<Item = &'a Attachment> {
+        self.0.iter().filter(|one| digests.contains(&Digest::of(&one.payload)))
     }
 }
 
@@ -139,6 +160,7 @@ async fn all(
     check: impl Fn(&Attested) -> Vec<Judged>,
 ) -> Found {
     let mut builders = BTreeSet::new();
+    let mut counted: Vec<(Digest, Attachment)> = Vec::new();
     let mut parts = Vec::new();
     let subjects: BTreeSet<Digest> = required.iter().map(|one| one.subject).collect();
     for subject in subjects {
@@ -170,6 +192,13 @@ async fn all(
                     if one.role == Role::Builder {
                         builders.extend(attested.principals());
                     }
+                    let digests = attested.statements.iter().map(|s| s.envelope).collect();
+                    for attachment in envelopes.with(&digests) {
+                        let new = (subject, attachment.clone());
+                        if !counted.contains(&new) {
+                            counted.push(new);
+                        }
+                    }
                     let mut made = parts_of(attested.check());
                     made.extend(check(&attested));
                     parts.push(Judged::all("attestation", &one.predicate_type, made));
@@ -187,7 +216,7 @@ async fn all(
     } else {
         Judged::all(CHECK, about, parts)
     };
-    Found { judged, builders }
+    Found { judged, builders, counted }
 }
 
 /// Whether what was attested is what the bundle says.

@@ -61,4 +61,19 @@ pub struct Rules<'a> {
     /// which its publishers signed, so that what ends later takes no running fix away. Now, where
     /// no channel did.
     pub counted: Timestamp,
+    /// How far it came.
+    pub stage: Stage<'a>,
+}
+
+/// How far a bundle came: who must have signed its images, and where its approvals lie.
+#[derive(Clone, Copy, Debug)]
+pub enum Stage<'a> {
+    /// Where it was built, before anybody released it: builders signed its images, by the names that
+    /// they will have at the fleet.
+    Build {
+        /// The approvals, DSSE envelopes.
+        approvals: &'a [Vec<u8>],
+    },
+    /// At a fleet: a release key signed its images, and approvals lie beside the bundle.
+    Fleet,
 }

@@ -274,7 +274,13 @@ impl Args {
         manifest: &Descriptor,
         now: Timestamp,
     ) -> Result<VerifiedBundle, Failure> {
-        let rules = Rules { policy: &before.policy, channel: Some(&self.channel), now, counted: now };
+        let rules = Rules {
+            policy: &before.policy,
+            channel: Some(&self.channel),
+            now,
+            counted: now,
+            stage: fleetfix_audit::Stage::Fleet,
+        };
         let subject = audit::Subject {
             client: fleet.client(),
             fleet: fleet.prefix(),

@@ -34,7 +34,13 @@ pub(crate) async fn image(args: ImageArgs, context: &Context) -> Result<Conclude
             let name = identity(image, docker_reference.as_ref())?;
             context.step(format_args!("verifying {image} as {name}"));
             let now = context.now;
-            let rules = Rules { policy, channel: common.name.as_ref(), now, counted: now };
+            let rules = Rules {
+                policy,
+                channel: common.name.as_ref(),
+                now,
+                counted: now,
+                stage: fleetfix_audit::Stage::Fleet,
+            };
             image_by_policy(&client, image, &name, &rules).await?
         }
     };
@@ -61,7 +67,13 @@ pub(crate) async fn bundle(args: BundleArgs, context: &Context) -> Result<Conclu
             })?;
             context.step(format_args!("verifying {bundle} for channel `{channel}`"));
             let now = context.now;
-            let rules = Rules { policy, channel: Some(channel), now, counted: now };
+            let rules = Rules {
+                policy,
+                channel: Some(channel),
+                now,
+                counted: now,
+                stage: fleetfix_audit::Stage::Fleet,
+            };
             bundle_by_policy(&client, bundle, &rules).await?
         }
     };

@@ -1,5 +1,6 @@
 //! A bundle at a fleet: the artifact and its documents, everything they lead to, and the people who
-//! approved it. Works with the entry of a channel, and without one before there is any.
+//! approved it. Works with the entry of a channel, and without one before there is any; at a fleet, and
+//! where it was built before anything of it is copied.
 
 mod approval;
 mod documents;
@@ -8,6 +9,7 @@ use fleetfix_model::document::channel::ChannelBundle;
 use fleetfix_model::document::{Channel, FixBundle, FixPlan, FixRequest};
 use fleetfix_model::name::RepositoryPath;
 use fleetfix_model::{Descriptor, Digest, Repository, Timestamp};
+use fleetfix_registry::attach::{Attachment, Kind};
 use fleetfix_registry::{Client, Store};
 use fleetfix_trust::Verified;
 use fleetfix_trust::policy::Approvals;
@@ -16,7 +18,7 @@ use futures_util::stream::{self, StreamExt};
 use crate::agreement::{self, Documents};
 use crate::image::{self, ImageAudit};
 use crate::judgement::Judged;
-use crate::{Error, Rules, attestation};
+use crate::{Error, Rules, Stage, attestation};
 
 pub use documents::{Contents, read};
 
@@ -30,7 +32,7 @@ const IMAGES: usize = 4;
 pub struct Subject<'a> {
     /// What reads it.
     pub client: &'a Client,
-    /// Where the fleet lies: images and the bundle are below it.
+    /// Where the fleet lies, or where it was built: images and the bundle are below it.
     pub fleet: &'a Repository,
     /// The bundle's repository below the fleet.
     pub repository: &'a RepositoryPath,
@@ -46,6 +48,21 @@ pub struct VerifiedBundle {
     manifest: Descriptor,
     contents: Contents,
     approvals: Verified<Approvals>,
+    evidence: Vec<Evidence>,
+}
+
+/// What was counted for an image, or for the bundle itself: all of this, and nothing else that lies
+/// beside it, is worth a copy.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Evidence {
+    /// The index, manifest or bundle that it is about.
+    pub subject: Digest,
+    /// Where it lies, below the fleet or the place of the build.
+    pub repository: RepositoryPath,
+    /// Signature or attestation.
+    pub kind: Kind,
+    /// What was attached.
+    pub attachment: Attachment,
 }
 
 impl VerifiedBundle {
@@ -73,6 +90,12 @@ impl VerifiedBundle {
     pub const fn approvals(&self) -> &Verified<Approvals> {
         &self.approvals
     }
+
+    /// The signatures of builders and the attestations that were counted. Release signatures and
+    /// approvals are not among them.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
 }
 
 /// What was found about a bundle.
@@ -98,7 +121,7 @@ pub async fn verify(subject: &Subject<'_>, rules: &Rules<'_>) -> BundleAudit {
     let Contents { bundle, plan, request } = &contents;
     let mut parts = vec![
         Judged::holds("documents", "", "bundle, request and plan, each in its canonical form"),
-        identity(subject, bundle),
+        identity(subject, bundle, rules),
         tag(&store, bundle, digest).await,
         revocation(subject, bundle),
         expiry(bundle, rules.now),
@@ -109,7 +132,11 @@ pub async fn verify(subject: &Subject<'_>, rules: &Rules<'_>) -> BundleAudit {
     let builders = images.iter().flat_map(|image| image.builders.iter().cloned()).collect();
     let attested = attestation::bundle(&store, &bundle.fleet, bundle, digest, rules).await;
     let approvals = approval::check(&store, subject, &contents, &builders, rules).await;
-    parts.extend(images.into_iter().map(|image| image.judged));
+    let mut evidence = attested.evidence(subject.repository);
+    for image in images {
+        parts.push(image.judged);
+        evidence.extend(image.evidence);
+    }
     parts.push(attested.judged);
     let approvals = match approvals {
         Ok((judged, approvals)) => {
@@ -128,17 +155,19 @@ pub async fn verify(subject: &Subject<'_>, rules: &Rules<'_>) -> BundleAudit {
         manifest: subject.manifest.clone(),
         contents,
         approvals,
+        evidence,
     });
     BundleAudit { judged, verified }
 }
 
 /// The bundle is for this fleet, and it is the one that the channel names.
-fn identity(subject: &Subject<'_>, bundle: &FixBundle) -> Judged {
-    let mut parts = vec![match subject.fleet {
-        Repository::Registry { .. } => {
+fn identity(subject: &Subject<'_>, bundle: &FixBundle, rules: &Rules<'_>) -> Judged {
+    let mut parts = vec![match (rules.stage, subject.fleet) {
+        (Stage::Build { .. }, _) => Judged::not_made("fleet", &bundle.fleet, "it is not there yet"),
+        (Stage::Fleet, Repository::Registry { .. }) => {
             Judged::equal("fleet", "where it lies", subject.fleet, &bundle.fleet)
         }
-        Repository::Layout(_) => {
+        (Stage::Fleet, Repository::Layout(_)) => {
             Judged::not_made("fleet", &bundle.fleet, "a directory can hold any fleet")
         }
     }];

@@ -117,6 +117,7 @@ pub async fn entry_of(
         channel: Some(&followed.channel.name),
         now: anchor.now,
         counted: entry.counted,
+        stage: crate::Stage::Fleet,
     };
     let subject = bundle::Subject {
         client,

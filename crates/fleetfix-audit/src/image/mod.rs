@@ -12,9 +12,12 @@ use fleetfix_model::document::bundle::PatchedImage;
 use fleetfix_model::document::plan::BaseImage;
 use fleetfix_model::name::PrincipalName;
 use fleetfix_registry::Client;
+use fleetfix_registry::attach::Kind;
+use fleetfix_trust::policy::Place;
 
+use crate::bundle::Evidence;
 use crate::judgement::Judged;
-use crate::{Rules, attestation};
+use crate::{Rules, Stage, attestation};
 
 /// Name of the check of one image.
 pub const CHECK: &str = "image";
@@ -39,25 +42,43 @@ pub struct Subject<'a> {
 pub struct ImageAudit {
     /// The checks.
     pub judged: Judged,
-    /// Who attested in the role of a builder.
+    /// Who attested in the role of a builder, and who signed what a builder signs.
     pub builders: BTreeSet<PrincipalName>,
+    /// What was counted.
+    pub evidence: Vec<Evidence>,
 }
 
-/// Verifies an image as a cluster will see it: content, release signatures, attestations.
+/// Verifies an image as a cluster will see it: content, release signatures, attestations. Where it was
+/// built, builders must have signed in place of the release keys.
 pub async fn verify(subject: &Subject<'_>, rules: &Rules<'_>) -> ImageAudit {
     let Subject { client, fleet, bundle, image, base } = *subject;
     let repository = fleet.below(&image.repository);
     let store = client.store(&repository);
-    let keys = rules.policy.release_keys(rules.now);
     let reference = signature::docker_reference(&bundle.fleet, image);
     let digests = signature::digests(image);
     let attested = attestation::image(&store, &bundle.fleet, bundle, image, rules).await;
-    let parts = vec![
-        content::check(&store, image, base).await,
-        signature::check(&store, &digests, &reference, &keys).await,
-        attested.judged,
-    ];
+    let attached = signature::Attached::read(&store, &digests).await;
+    let logical = bundle.fleet.below(&image.repository);
+    let place = Place {
+        channel: rules.channel,
+        component: Some(&bundle.component),
+        repository: Some(&logical),
+    };
+    let built = attached.by_builders(&reference, &place, rules);
+    let signed = match rules.stage {
+        Stage::Build { .. } => built.judged,
+        Stage::Fleet => attached.released(&reference, &rules.policy.release_keys(rules.now)),
+    };
+    let mut evidence = attested.evidence(&image.repository);
+    evidence.extend(built.counted.into_iter().map(|(subject, attachment)| Evidence {
+        subject,
+        repository: image.repository.clone(),
+        kind: Kind::Signature,
+        attachment,
+    }));
+    let builders = attested.builders.into_iter().chain(built.builders).collect();
+    let parts = vec![content::check(&store, image, base).await, signed, attested.judged];
     let name = repository.tagged(image.tag.clone());
     let judged = Judged::all(CHECK, format!("{name}@{}", image.index.digest), parts);
-    ImageAudit { judged, builders: attested.builders }
+    ImageAudit { judged, builders, evidence }
 }

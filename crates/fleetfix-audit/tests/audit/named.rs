@@ -5,7 +5,7 @@ use fleetfix_audit::judgement::Concluded;
 use fleetfix_audit::named::{
     bundle_by_policy, bundle_in_channel, image_by_policy, image_in_channel,
 };
-use fleetfix_audit::{Error, Rules};
+use fleetfix_audit::{Error, Rules, Stage};
 use fleetfix_model::document::TrustPolicy;
 use fleetfix_model::verdict::Outcome;
 use fleetfix_model::{Class, Classify, Digest, canonical};
@@ -135,7 +135,13 @@ async fn a_policy_alone() {
     let policy = policy(&fleet);
     let stable = "stable".parse().unwrap();
     let canary = "canary".parse().unwrap();
-    let rules = |channel| Rules { policy: &policy, channel, now: time(NOW), counted: time(NOW) };
+    let rules = |channel| Rules {
+        policy: &policy,
+        channel,
+        now: time(NOW),
+        counted: time(NOW),
+        stage: Stage::Fleet,
+    };
     let dir = fleet.dir();
     let reference = format!("oci:{}/etcd:{}", dir.display(), fleet.made.tag).parse().unwrap();
     let name = format!("{FLEET}/etcd:{}", fleet.made.tag);

@@ -131,6 +131,18 @@ impl Policy {
         self.owners.get(at).map(|(name, _)| name)
     }
 
+    /// The keys of all principals, whether or not they are good.
+    pub fn principal_keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    /// The principal that a key belongs to; judged at `time`.
+    pub fn speaker(&self, key: &PublicKey, time: Timestamp) -> Option<Speaker> {
+        let at = self.keys.iter().position(|known| known == key)?;
+        let (principal, trusted) = self.owners.get(at)?;
+        Some(Speaker { principal: principal.clone(), key_is_good: trusted.is_good_at(time) })
+    }
+
     /// The principals whose keys signed `envelope`, each once; judged at `time`.
     pub fn speakers(&self, envelope: &Envelope, time: Timestamp) -> Vec<Speaker> {
         let mut speakers: Vec<Speaker> = Vec::new();
