@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fleetfix-plan", &["hypershift", "model", "registry", "release", "task"]),
     ("fleetfix-patch", &["model", "oci", "registry", "task"]),
     ("fleetfix-sign", &["model", "registry", "signer", "task", "trust"]),
-    ("fleetfix-attest", &["model", "registry", "signer", "task", "trust"]),
+    ("fleetfix-attest", &["model", "oci", "registry", "signer", "task", "trust"]),
     ("fleetfix-bundle", &["model", "registry", "task", "trust"]),
     ("fleetfix-publish", &["audit", "model", "registry", "signer", "task", "trust"]),
     ("fleetfix-verify", &["audit", "model", "registry", "task", "trust"]),

@@ -22,7 +22,11 @@ pub struct Chain {
 impl Chain {
     /// Upstream's images, a request and keys; nothing was done yet.
     pub fn new(place: Place) -> Self {
-        let lab = Lab::new(place);
+        Self::in_lab(Lab::new(place))
+    }
+
+    /// The same in a lab that is there.
+    pub fn in_lab(lab: Lab) -> Self {
         let people = People::new(&lab.clients);
         Self { lab, people }
     }
@@ -63,7 +67,7 @@ impl Chain {
         self.with_key(
             "fleetfix-attest",
             &self.people.builder,
-            &["--plan", "plan.json", "--from", &from],
+            &["--plan", "plan.json", "--from", &from, &self.lab.mirror()],
         )
     }
 

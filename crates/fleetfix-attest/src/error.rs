@@ -74,6 +74,32 @@ pub enum Error {
         /// The manifest.
         manifest: Digest,
     },
+    /// The image is not what patching the base with the plan makes.
+    #[error(
+        "image {image} is not its base with the patch of this plan: {what}: expected {expected}, found {found} [somebody else wrote it, or another version of fleetfix-patch]"
+    )]
+    NotThePatch {
+        /// The index or manifest.
+        image: Digest,
+        /// What differs.
+        what: String,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// The image, or its base, could not be read as one.
+    #[error("image {image}, held against its base and the plan")]
+    Content {
+        /// The index or manifest.
+        image: Digest,
+        /// Why.
+        #[source]
+        source: Box<fleetfix_oci::Error>,
+    },
+    /// A thread was stopped in its work.
+    #[error("reading a layer was given up")]
+    Abandoned,
     /// A predicate file is not what can be signed.
     #[error("{} is not a predicate", path.display())]
     Predicate {
@@ -94,7 +120,9 @@ pub enum Error {
 impl Classify for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Blocked { .. } => Class::Refused,
+            Self::Blocked { .. } | Self::NotThePatch { .. } => Class::Refused,
+            Self::Content { source, .. } => source.class(),
+            Self::Abandoned => Class::Bug,
             Self::Plan { .. }
             | Self::NoContent { .. }
             | Self::NotPatched { .. }

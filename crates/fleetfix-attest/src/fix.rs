@@ -39,6 +39,10 @@ fn platform(patched: &Patched<'_>, platform: &PatchedPlatform<'_>) -> FixedPlatf
                 path: file.path.clone(),
                 digest: file.content.digest,
                 size: file.content.size,
+                create: file.planned.create,
+                mode: file.planned.mode,
+                uid: file.planned.uid,
+                gid: file.planned.gid,
             })
             .collect(),
         removed: patched.fix.remove.clone(),

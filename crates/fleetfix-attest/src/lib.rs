@@ -1,5 +1,8 @@
 //! `fleetfix-attest`: says in signed statements what a patched image holds and how it was made.
 //!
+//! The image is read first: it must be its base with the patch of the plan, byte for byte. For that
+//! the base is read too, so `--mirror` is for this task as for patching.
+//!
 //! About each patched index of a plan there are three statements: the fix, the bill of materials
 //! and the provenance. What they say follows from the plan and from the digests of the patched
 //! image alone. Attesting again with the same key writes nothing.
@@ -7,6 +10,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`patched`] | a patched image beside the plan that called for it |
+//! | [`content`] | whether the image holds what the plan calls for, and nothing else |
 //! | [`statements`] | the statements about it |
 //! | [`fix`](mod@fix), [`sbom`](mod@sbom), [`provenance`](mod@provenance) | the predicate of each |
 //! | [`locate`] | how images and commits are named there |
@@ -27,6 +31,7 @@ use crate::attestation::Attested;
 use crate::patched::Planned;
 
 pub mod attestation;
+pub mod content;
 pub mod error;
 pub mod fix;
 pub mod locate;
@@ -86,7 +91,7 @@ impl Task for Args {
 }
 
 impl Args {
-    /// Attests all images of a plan. All of them are looked for before anything is written.
+    /// Attests all images of a plan. All of them are looked for, and read, before anything is written.
     async fn planned(
         &self,
         context: &Context,
@@ -98,7 +103,13 @@ impl Args {
         let store = client.store(&planned.repository(from)?);
         let mut images = Vec::new();
         for base in &planned.plan.bases {
-            images.push(planned.find(&store, base).await?);
+            let (patched, image) = planned.find(&store, base).await?;
+            context.step(format_args!(
+                "reading {}: it must be its base with the patch of this plan",
+                store.repository().at(patched.index)
+            ));
+            content::check(client, &store, &image, &patched).await?;
+            images.push(patched);
         }
         let mut attested = Vec::new();
         for image in images {

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use fleetfix_model::document::plan::{BaseImage, BasePlatform, FileContent, PlannedFix};
+use fleetfix_model::document::plan::{
+    BaseImage, BasePlatform, FileContent, PlannedFile, PlannedFix,
+};
 use fleetfix_model::document::{FixPlan, from_canonical};
 use fleetfix_model::name::{ImagePath, RepositoryPath, Tag};
 use fleetfix_model::{Digest, Platform, Repository, canonical};
@@ -47,12 +49,13 @@ impl Planned {
         Ok(place.below(&path))
     }
 
-    /// Finds the image that was made from `base`, by its tag.
+    /// Finds the image that was made from `base`, by its tag. That it was made so is not known yet:
+    /// [`content::check`](crate::content::check) says.
     pub async fn find<'a>(
         &'a self,
         store: &Store,
         base: &'a BaseImage,
-    ) -> Result<Patched<'a>, Failure> {
+    ) -> Result<(Patched<'a>, Image), Failure> {
         let tag = self.tag(base)?;
         let place = store.repository().tagged(tag.clone());
         let image =
@@ -70,7 +73,7 @@ impl Planned {
                 Ok((platform, manifest))
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Patched::new(self, base, index, &children)?)
+        Ok((Patched::new(self, base, index, &children)?, image))
     }
 
     fn tag(&self, base: &BaseImage) -> Result<Tag, Error> {
@@ -118,6 +121,8 @@ pub struct PatchedPlatform<'a> {
 pub struct PatchedFile<'a> {
     /// Path in the image.
     pub path: &'a ImagePath,
+    /// What the plan says about it.
+    pub planned: &'a PlannedFile,
     /// Its content there.
     pub content: &'a FileContent,
 }
@@ -171,12 +176,12 @@ fn files<'a>(fix: &'a PlannedFix, platform: &Platform) -> Result<Vec<PatchedFile
         .iter()
         .map(|file| {
             let content = file.contents.iter().find(|c| c.architecture == platform.architecture);
-            content.map(|content| PatchedFile { path: &file.path, content }).ok_or_else(|| {
-                Error::NoContent {
+            content
+                .map(|content| PatchedFile { path: &file.path, planned: file, content })
+                .ok_or_else(|| Error::NoContent {
                     path: file.path.clone(),
                     architecture: platform.architecture.clone(),
-                }
-            })
+                })
         })
         .collect()
 }

@@ -41,6 +41,18 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A layer is not the one that a patch makes.
+    #[error("{subject} is not the layer of this patch: {path}: expected {expected}, found {found}")]
+    OtherLayer {
+        /// The layer.
+        subject: String,
+        /// The first entry that differs.
+        path: String,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
     /// Bytes do not have the digest that they were asked for by.
     #[error("{subject} has digest {actual}, expected {expected}")]
     WrongDigest {
@@ -274,7 +286,9 @@ impl Classify for Error {
             Self::File { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => {
                 class_of(source)
             }
-            Self::WrongDigest { .. } | Self::WrongSize { .. } => Class::Refused,
+            Self::WrongDigest { .. } | Self::WrongSize { .. } | Self::OtherLayer { .. } => {
+                Class::Refused
+            }
             Self::TooLarge { .. }
             | Self::NotALayout { .. }
             | Self::NoBlob { .. }

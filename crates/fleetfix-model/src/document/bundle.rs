@@ -7,7 +7,7 @@ use super::delivery::{Delivery, Impact};
 use super::policy::Role;
 use super::request::{Excluded, Severity};
 use super::rollout::{FixReference, HealthGate, RetireWhen, Rollback, Rollout, Targets};
-use super::{Rule, document, not_empty, sorted_unique, unique};
+use super::{Rule, document, not_empty, not_our_own, sorted_unique, text, unique};
 use crate::name::{Commit, ComponentTag, FixId, RepositoryPath, Tag, Ticket};
 use crate::{Descriptor, Digest, HostedPlatform, Minor, Platform, Repository, Timestamp, Version};
 
@@ -75,6 +75,10 @@ document! {
         if this.fleet.layout_dir().is_some() {
             return Err(Rule::new("fleet", "must be a registry and a path: it is the identity in signatures"));
         }
+        not_our_own("component", this.component.as_str())?;
+        for (i, delivery) in this.delivery.iter().enumerate() {
+            text(&format!("delivery[{i}].reason"), &delivery.reason)?;
+        }
         not_empty("images", &this.images)?;
         sorted_unique("images", &this.images, |i| i.index.digest)?;
         unique("images", &this.images, |i| (i.repository.clone(), i.tag.clone()))?;
@@ -82,6 +86,7 @@ document! {
         sorted_unique("delivery", &this.delivery, |d| (d.platform, d.minor))?;
         sorted_unique("impact", &this.impact, |i| (i.platform, i.minor))?;
         for (i, image) in this.images.iter().enumerate() {
+            not_our_own(&format!("images[{i}].repository"), image.repository.as_str())?;
             not_empty(&format!("images[{i}].platforms"), &image.platforms)?;
             unique(&format!("images[{i}].platforms"), &image.platforms, |p| p.platform.clone())?;
             sorted_unique(&format!("images[{i}].attestations"), &image.attestations, |a| (a.subject, a.predicate_type.clone()))?;

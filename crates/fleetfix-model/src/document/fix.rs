@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::request::FileMode;
 use super::{document, sorted_unique};
 use crate::name::{Commit, ComponentTag, FixId, ImagePath, Ticket};
 use crate::{Digest, Minor, Platform, Repository};
@@ -37,6 +38,7 @@ document! {
     check(this) {
         for (i, platform) in this.platforms.iter().enumerate() {
             sorted_unique(&format!("platforms[{i}].files"), &platform.files, |f| f.path.clone())?;
+            sorted_unique(&format!("platforms[{i}].removed"), &platform.removed, Clone::clone)?;
         }
         Ok(())
     }
@@ -69,4 +71,16 @@ pub struct FixedFile {
     pub digest: Digest,
     /// Size of its content in bytes.
     pub size: u64,
+    /// True if the base need not have the file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub create: bool,
+    /// Its mode, where the plan sets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<FileMode>,
+    /// Its owner, where the plan sets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Its group, where the plan sets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
 }

@@ -254,11 +254,44 @@ pub(crate) fn not_empty<T>(field: &str, items: &[T]) -> Result<(), Rule> {
 
 /// `text` must be one short line that a terminal can show: it stands in front of approvers.
 pub(crate) fn line(field: &str, text: &str) -> Result<(), Rule> {
-    if text.trim().is_empty() || text.len() > 500 || text.chars().any(char::is_control) {
+    if text.trim().is_empty() || text.len() > 500 || text.chars().any(forges) {
         return Err(Rule::new(
             field,
             "must be one line of 1 to 500 bytes without control characters",
         ));
+    }
+    Ok(())
+}
+
+/// `text` must be one line that a terminal can show: a longer one, that a tool may have written.
+pub(crate) fn text(field: &str, text: &str) -> Result<(), Rule> {
+    if text.len() > MAX_TEXT || text.chars().any(forges) {
+        let what =
+            format!("must be one line of at most {MAX_TEXT} bytes without control characters");
+        return Err(Rule::new(field, what));
+    }
+    Ok(())
+}
+
+/// Longest [`text`], in bytes: a message with a few references and digests in it.
+const MAX_TEXT: usize = 2000;
+
+/// True for what makes a terminal show something else than what is written: control characters, a
+/// line or paragraph of its own, and marks of direction (UAX #9, "Explicit Directional Formatting
+/// Characters").
+fn forges(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Names below a fleet's prefix that hold bundles and the states of channels.
+const OWN_REPOSITORIES: [&str; 2] = ["bundles", "channels"];
+
+/// `repository` must not be one that the fleet has for itself.
+pub(crate) fn not_our_own(field: &str, repository: &str) -> Result<(), Rule> {
+    if OWN_REPOSITORIES.contains(&repository) {
+        let what = "`bundles` and `channels` are repositories of the fleet itself";
+        return Err(Rule::new(field, what));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::delivery::{Delivery, Impact};
 use super::finding::{Finding, PlanCheck};
 use super::request::{FileMode, Severity};
 use super::rollout::{FixReference, HealthGate, RetireWhen, Rollout, Targets};
-use super::{Rule, document, not_empty, sorted_unique, unique};
+use super::{Rule, document, line, not_empty, not_our_own, sorted_unique, text, unique};
 use crate::name::{Commit, ComponentTag, FixId, ImagePath, PrincipalName, Tag, Ticket};
 use crate::{Digest, HostedPlatform, Minor, Platform, Reference, Repository, Timestamp, Version};
 
@@ -83,6 +83,8 @@ document! {
         retire_when: Option<RetireWhen>,
     }
     check(this) {
+        not_our_own("component", this.component.as_str())?;
+        this.check_texts()?;
         not_empty("fixes", &this.fixes)?;
         not_empty("bases", &this.bases)?;
         sorted_unique("fixes", &this.fixes, |f| f.minor)?;
@@ -116,6 +118,42 @@ document! {
 }
 
 impl FixPlan {
+    /// Approvers read these in a terminal: one line each, so that none looks like another.
+    fn check_texts(&self) -> Result<(), Rule> {
+        let fields = [
+            ("title", &self.title),
+            ("incident", &self.incident),
+            ("irreversible", &self.irreversible),
+        ];
+        for (field, said) in fields {
+            said.iter().try_for_each(|said| line(field, said))?;
+        }
+        for (i, fix) in self.fixes.iter().enumerate() {
+            let field = format!("fixes[{i}].source");
+            fix.source.iter().try_for_each(|source| line(&field, source))?;
+            for (j, along) in fix.along.iter().enumerate() {
+                text(&format!("fixes[{i}].along[{j}].title"), &along.title)?;
+            }
+        }
+        for (i, row) in self.rows.iter().enumerate() {
+            row.reason.iter().try_for_each(|said| text(&format!("rows[{i}].reason"), said))?;
+        }
+        for (i, delivery) in self.delivery.iter().enumerate() {
+            text(&format!("delivery[{i}].reason"), &delivery.reason)?;
+        }
+        for (i, check) in self.checks.iter().enumerate() {
+            text(&format!("checks[{i}].name"), &check.name)?;
+            check.reason.iter().try_for_each(|said| text(&format!("checks[{i}].reason"), said))?;
+        }
+        for (i, finding) in self.findings.iter().enumerate() {
+            text(&format!("findings[{i}].message"), &finding.message)?;
+            if let Some(waiver) = &finding.waiver {
+                line(&format!("findings[{i}].waiver.reason"), &waiver.reason)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The findings that stop the plan.
     pub fn blocking(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.blocks())

@@ -93,6 +93,9 @@ document! {
         unique("affected", &this.affected, |a| (a.platform, a.introduced.minor()))?;
         unique("payloads", &this.payloads, |p| (p.version.clone(), p.image.clone()))?;
         unique("waivers", &this.waivers, |w| w.finding.clone())?;
+        for (i, waiver) in this.waivers.iter().enumerate() {
+            line(&format!("waivers[{i}].reason"), &waiver.reason)?;
+        }
         for (field, text) in [("title", &this.title), ("incident", &this.incident), ("contact", &this.contact), ("irreversible", &this.irreversible)] {
             if let Some(text) = text {
                 line(field, text)?;

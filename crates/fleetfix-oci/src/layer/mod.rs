@@ -1,6 +1,7 @@
 //! The layer of a patch: a deterministic tar archive in one gzip member, compressed and hashed both
 //! ways in one pass over its files. Memory holds a few blocks, never a file.
 
+mod check;
 mod gzip;
 mod header;
 mod items;
@@ -12,6 +13,7 @@ use fleetfix_model::Digest;
 use fleetfix_model::digest::Hasher;
 use tar::EntryType;
 
+pub use self::check::check;
 use self::gzip::Gzip;
 pub(crate) use self::header::XATTR;
 pub use self::items::{Item, Items, Kind};
