@@ -149,7 +149,7 @@ fn samples() -> Vec<(&'static str, Value)> {
                 "commit": commit('a'),
                 "platforms": [{
                     "platform": "linux/amd64", "manifest": digest("amd64"), "base": digest("base-amd64"),
-                    "files": [{"path": "/usr/bin/control-plane-operator", "digest": digest("file"), "size": 54}]
+                    "files": [{"path": "/usr/bin/control-plane-operator", "digest": digest("file"), "size": 54, "mode": "0755", "uid": 0, "gid": 0}]
                 }]
             }),
         ),
@@ -163,6 +163,7 @@ fn samples() -> Vec<(&'static str, Value)> {
                     "counted": "2026-11-23T12:00:00Z",
                     "approvals": [digest("a")]
                 }],
+                "resumed": [{"bundle": digest("bundle"), "until": "2026-11-24T02:00:00Z", "reason": "etcd is back"}],
                 "revoked": [{"digest": digest("old"), "reason": "crashes on arm64"}]
             }),
         ),
@@ -305,6 +306,24 @@ fn rules() {
         ("fix-request.json", "/title", json!("two\nlines"), "one line"),
         ("fix-plan.json", "/rows/0/base", json!(digest("other")), "one of `bases`"),
         ("fix-plan.json", "/bases/0/minor", json!("4.21"), "no fix is named"),
+        ("fix-plan.json", "/component", json!("bundles"), "of the fleet itself"),
+        ("fix-plan.json", "/component", json!("channels"), "of the fleet itself"),
+        ("fix-bundle.json", "/component", json!("channels"), "of the fleet itself"),
+        ("fix-bundle.json", "/images/0/repository", json!("bundles"), "of the fleet itself"),
+        ("fix-bundle.json", "/delivery/0/reason", json!("ok\nall checks made"), "one line"),
+        ("fix-plan.json", "/findings/0/message", json!("ok\n  waived by bob"), "one line"),
+        ("fix-plan.json", "/findings/0/message", json!("x".repeat(2001)), "one line"),
+        ("fix-plan.json", "/findings/0/message", json!("\u{1b}[2K"), "one line"),
+        ("fix-plan.json", "/findings/0/message", json!("a\u{202e}b"), "one line"),
+        ("fix-plan.json", "/findings/0/waiver/reason", json!("\u{2066}x"), "one line"),
+        ("fix-plan.json", "/checks/0/reason", json!("a\nb"), "one line"),
+        ("fix-plan.json", "/delivery/0/reason", json!("a\rb"), "one line"),
+        ("fix-plan.json", "/rows/1/reason", json!("a\nb"), "one line"),
+        ("fix-plan.json", "/fixes/0/source", json!("https://a\u{2069}"), "one line"),
+        ("fix-plan.json", "/fixes/0/along/0/title", json!("a\nb"), "one line"),
+        ("fix.json", "/platforms/0/removed", json!(["/b", "/a"]), "ascending"),
+        ("fix.json", "/platforms/0/removed", json!(["/a", "/a"]), "doubled"),
+        ("fix-request.json", "/waivers/0/reason", json!("a\nb"), "one line"),
         ("fix-bundle.json", "/fleet", json!("oci:dir"), "identity in signatures"),
         (
             "fix-bundle.json",

@@ -125,7 +125,7 @@ impl Args {
         let from = ("--from", images.clone());
 
         let mut args = flags(&[plan_file.clone(), ("--files", files), ("--to", images.clone())]);
-        args.extend(mirrors);
+        args.extend(mirrors.iter().cloned());
         let patched = chain.step::<fleetfix_patch::Args>("patch", &args).await?;
 
         for (_, builder) in keys.of("builder")? {
@@ -139,6 +139,7 @@ impl Args {
             args.extend(self.password());
             chain.step::<fleetfix_sign::Args>("sign", &args).await?;
             let mut args = flags(&[plan_file.clone(), from.clone(), key]);
+            args.extend(mirrors.iter().cloned());
             args.extend(self.password());
             chain.step::<fleetfix_attest::Args>("attest", &args).await?;
         }
