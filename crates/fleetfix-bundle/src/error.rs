@@ -1,5 +1,7 @@
 //! Everything that can go wrong in this task beyond what its libraries name.
 
+use std::path::PathBuf;
+
 use fleetfix_model::document::Rule;
 use fleetfix_model::name::{BadName, ComponentTag, FixId};
 use fleetfix_model::{
@@ -144,9 +146,18 @@ pub enum Error {
         /// The predicate type.
         predicate_type: &'static str,
     },
+    /// A file does not hold a public key.
+    #[error("builder key {}", path.display())]
+    BuilderKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: fleetfix_trust::key::Error,
+    },
     /// Two different statements say what there can only be one of.
     #[error(
-        "image {image} has {count} different statements of type {predicate_type} for this plan [remove the attestations that are not ours, or patch under another revision]"
+        "image {image} has {count} different statements of type {predicate_type} for this plan [give --builder-key with the public key of the builder: what others attached does not count then]"
     )]
     Ambiguous {
         /// The index.
@@ -174,6 +185,7 @@ impl Classify for Error {
             | Self::NotSigned { .. }
             | Self::NotAttested { .. }
             | Self::Ambiguous { .. } => Class::Refused,
+            Self::BuilderKey { source, .. } => source.class(),
             Self::Fleet { .. } => Class::Usage,
             Self::Component { .. }
             | Self::NoTag { .. }

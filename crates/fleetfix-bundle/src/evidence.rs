@@ -13,6 +13,7 @@ use fleetfix_model::{Digest, media};
 use fleetfix_registry::Store;
 use fleetfix_registry::attach::{self, Attachment, Kind};
 use fleetfix_task::Failure;
+use fleetfix_trust::PublicKey;
 use fleetfix_trust::dsse::Envelope;
 use fleetfix_trust::simple_signing::Payload;
 use fleetfix_trust::statement::Statement;
@@ -35,12 +36,14 @@ pub struct Evidence {
 
 impl Evidence {
     /// Looks for everything that has to lie beside `image`, which the fleet will call `identity`
-    /// and which was made following the plan `plan`.
+    /// and which was made following the plan `plan`. Statements count where one of `builders` signed
+    /// them; all do where none is named.
     pub async fn find(
         store: &Store,
         image: &Image,
         identity: &str,
         plan: Digest,
+        builders: &[PublicKey],
     ) -> Result<Self, Failure> {
         for digest in &image.digests {
             let layers = attach::candidates(store, *digest, Kind::Signature).await?;
@@ -51,17 +54,24 @@ impl Evidence {
         }
         let index = image.index.digest;
         let layers = attach::candidates(store, index, Kind::Attestation).await?;
-        Ok(Self::of(index, plan, &layers)?)
+        Ok(Self::of(index, plan, &layers, builders)?)
     }
 
-    /// The statements about `index` that follow from `plan`, among what is attached.
-    pub fn of(index: Digest, plan: Digest, layers: &[Attachment]) -> Result<Self, Error> {
-        let fix = only(index, media::FIX_PREDICATE, layers, |statement| {
+    /// The statements about `index` that follow from `plan`, among what is attached and signed by
+    /// one of `builders`; with no builders, among all that is attached.
+    pub fn of(
+        index: Digest,
+        plan: Digest,
+        layers: &[Attachment],
+        builders: &[PublicKey],
+    ) -> Result<Self, Error> {
+        let layers = envelopes(layers, builders);
+        let fix = only(index, media::FIX_PREDICATE, &layers, |statement| {
             statement.document::<Fix>().is_ok_and(|fix| fix.predicate.plan == plan)
         })?;
-        let sbom = only(index, media::SBOM_PREDICATE, layers, |s| sbom_is_of(&s.predicate, plan))?;
+        let sbom = only(index, media::SBOM_PREDICATE, &layers, |s| sbom_is_of(&s.predicate, plan))?;
         // Provenance may name a time or a run, so any number of different ones is fine.
-        let provenance = statements(index, media::PROVENANCE_PREDICATE, layers, |statement| {
+        let provenance = statements(index, media::PROVENANCE_PREDICATE, &layers, |statement| {
             let parameters = "/buildDefinition/externalParameters/plan";
             statement.predicate.pointer(parameters).and_then(Value::as_str)
                 == Some(plan.to_string().as_str())
@@ -113,20 +123,26 @@ fn sbom_is_of(sbom: &Value, plan: Digest) -> bool {
     })
 }
 
+/// The envelopes among `layers` that count: anybody who can write to the build place can attach one.
+fn envelopes(layers: &[Attachment], builders: &[PublicKey]) -> Vec<Envelope> {
+    let layers = layers.iter().filter(|layer| layer.media_type == media::DSSE);
+    layers
+        .filter_map(|layer| Envelope::parse(&layer.payload).ok())
+        .filter(|envelope| builders.is_empty() || !envelope.verify(builders).is_empty())
+        .collect()
+}
+
 /// Digests of the statements of one type about `index` that `fits`.
 fn statements(
     index: Digest,
     predicate_type: &'static str,
-    layers: &[Attachment],
+    envelopes: &[Envelope],
     fits: impl Fn(Statement<Value>) -> bool,
 ) -> BTreeSet<Digest> {
-    let envelopes = layers
-        .iter()
-        .filter(|layer| layer.media_type == media::DSSE)
-        .filter_map(|layer| Envelope::parse(&layer.payload).ok());
     envelopes
+        .iter()
         .filter(|e| Statement::parse(e.payload(), predicate_type, index).is_ok_and(&fits))
-        .map(|envelope| envelope.payload_digest())
+        .map(Envelope::payload_digest)
         .collect()
 }
 
@@ -134,10 +150,10 @@ fn statements(
 fn only(
     index: Digest,
     predicate_type: &'static str,
-    layers: &[Attachment],
+    envelopes: &[Envelope],
     fits: impl Fn(Statement<Value>) -> bool,
 ) -> Result<Digest, Error> {
-    let found = statements(index, predicate_type, layers, fits);
+    let found = statements(index, predicate_type, envelopes, fits);
     match (found.first(), found.len()) {
         (Some(digest), 1) => Ok(*digest),
         (None, _) => Err(Error::NotAttested { image: index, predicate_type }),

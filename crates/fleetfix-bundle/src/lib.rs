@@ -21,7 +21,8 @@ use clap::Parser;
 use fleetfix_model::name::{RepositoryPath, Tag};
 use fleetfix_model::{Repository, media};
 use fleetfix_registry::{Body, Client, RegistryArgs, Store, Written};
-use fleetfix_task::{Context, Failure, Outcome, ResultPath, Task};
+use fleetfix_task::{Context, Failure, Outcome, ResultPath, Task, file};
+use fleetfix_trust::PublicKey;
 use serde_json::json;
 
 use crate::artifact::Artifact;
@@ -39,6 +40,9 @@ pub mod input;
 pub mod lineage;
 
 pub use error::Error;
+
+/// Largest public key file that is read, in bytes: RSA with 4096 bits takes less than one of these KiB.
+const MAX_KEY: u64 = 16 << 10;
 
 /// Write the fix bundle of a plan whose images are patched, signed and attested.
 #[derive(Clone, Debug, Parser)]
@@ -59,6 +63,14 @@ pub struct Args {
     /// Registry and path that clusters will pull from: as given to fleetfix-sign
     #[arg(long, value_name = "REGISTRY/PATH", env = "FLEETFIX_FLEET")]
     pub fleet: Repository,
+    /// Public key of a builder: only statements that one of these keys signed count; default: all
+    #[arg(
+        long = "builder-key",
+        value_name = "FILE",
+        env = "FLEETFIX_BUILDER_KEY",
+        value_delimiter = ','
+    )]
+    pub builder_keys: Vec<PathBuf>,
     /// File for the bundle's digest
     #[arg(long, value_name = "PATH", env = "FLEETFIX_RESULT_BUNDLE_DIGEST")]
     pub result_bundle_digest: Option<ResultPath>,
@@ -75,9 +87,10 @@ impl Task for Args {
         if self.fleet.layout_dir().is_some() {
             return Err(Error::Fleet { fleet: self.fleet }.into());
         }
+        let builders = self.builders()?;
         let input = Input::read(&self.request, &self.plan)?;
         let client = self.registry.client()?;
-        let parts = self.parts(context, &client, &input).await?;
+        let parts = self.parts(context, &client, &input, &builders).await?;
         let bundle = document::bundle(&input, &self.fleet, parts)?;
         let tag = bundle.tag().ok_or_else(|| Error::NoTag { id: bundle.id.clone() })?;
         let artifact = Artifact::new(&bundle, &input).map_err(Error::Canonical)?;
@@ -92,12 +105,23 @@ impl Task for Args {
 }
 
 impl Args {
+    /// The keys whose statements count.
+    fn builders(&self) -> Result<Vec<PublicKey>, Failure> {
+        let read = |path: &PathBuf| -> Result<PublicKey, Failure> {
+            let bytes = file::read_bounded(path, MAX_KEY)?;
+            let key = PublicKey::from_pem(&String::from_utf8_lossy(&bytes));
+            Ok(key.map_err(|source| Error::BuilderKey { path: path.clone(), source })?)
+        };
+        self.builder_keys.iter().filter(|path| !path.as_os_str().is_empty()).map(read).collect()
+    }
+
     /// Finds the patched image of every base, with all that has to lie beside it.
     async fn parts<'a>(
         &self,
         context: &Context,
         client: &Client,
         input: &'a Input,
+        builders: &[PublicKey],
     ) -> Result<Vec<Part<'a>>, Failure> {
         let component: RepositoryPath = input.component()?;
         let store = client.store(&self.from.below(&component));
@@ -110,7 +134,8 @@ impl Args {
                 store.repository().tagged(image.tag.clone()),
             ));
             let identity = called.tagged(image.tag.clone()).to_string();
-            let evidence = Evidence::find(&store, &image, &identity, input.plan_digest).await?;
+            let evidence =
+                Evidence::find(&store, &image, &identity, input.plan_digest, builders).await?;
             parts.push(Part { base, image, evidence });
         }
         Ok(parts)

@@ -14,6 +14,7 @@ use fleetfix_registry::attach::{self, Attachment, Kind};
 use fleetfix_registry::{Body, RegistryArgs, Store};
 use fleetfix_signer::SigningKey;
 use fleetfix_task::{Context, Failure, Task};
+use fleetfix_trust::Sign;
 use fleetfix_trust::dsse::{self, Envelope};
 use fleetfix_trust::simple_signing::{self, Payload};
 use fleetfix_trust::statement::Statement;
@@ -168,6 +169,7 @@ impl Place {
             from: Repository::Layout(at("build")),
             to: Repository::Layout(at("build/bundles")),
             fleet: FLEET.parse().unwrap(),
+            builder_keys: Vec::new(),
             result_bundle_digest: None,
             result_bundle_ref: None,
             registry: RegistryArgs::default(),
@@ -287,6 +289,26 @@ fn what_is_not_attested_is_not_bundled() {
     second.predicate["tickets"] = json!(["OCPBUGS-1"]);
     place.attest(&second);
     place.refused(Class::Refused, "2 different statements");
+}
+
+#[test]
+fn a_strangers_statement_does_not_block_the_bundle() {
+    let mut place = Place::ready();
+    let file = place.dir.path().join("builder.pub");
+    std::fs::write(&file, place.key.public_key().to_pem()).unwrap();
+    let builder = std::mem::replace(&mut place.key, SigningKey::generate().unwrap());
+    let mut forged = place.fix();
+    forged.predicate["tickets"] = json!(["OCPBUGS-1"]);
+    place.attest(&forged);
+    place.refused(Class::Refused, "--builder-key");
+    run(Args { builder_keys: vec![file.clone()], ..place.args() }).unwrap();
+    // A builder who said nothing does not make a stranger's statement count.
+    std::fs::write(&file, SigningKey::generate().unwrap().public_key().to_pem()).unwrap();
+    let failure = run(Args { builder_keys: vec![file.clone()], ..place.args() }).unwrap_err();
+    assert!(failure.line().contains("fleetfix-attest"), "{failure}");
+    std::fs::write(&file, builder.to_pkcs8_pem().as_bytes()).unwrap();
+    let failure = run(Args { builder_keys: vec![file], ..place.args() }).unwrap_err();
+    assert!(failure.line().contains("builder key"), "{failure}");
 }
 
 #[test]
