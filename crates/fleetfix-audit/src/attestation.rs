@@ -7,7 +7,7 @@ use fleetfix_model::document::bundle::{PatchedImage, RequiredAttestation};
 use fleetfix_model::document::policy::{Artefact, Role};
 use fleetfix_model::document::{Fix, FixBundle};
 use fleetfix_model::name::{PrincipalName, RepositoryPath};
-use fleetfix_model::{Digest, Repository, media};
+use fleetfix_model::{Digest, Repository, canonical, media};
 use fleetfix_registry::Store;
 use fleetfix_registry::attach::{self, Attachment, Kind};
 use fleetfix_trust::dsse::Envelope;
@@ -95,7 +95,8 @@ pub(crate) async fn image(
         image.index.digest,
     )));
     let check = |attested: &Attested| about_image(attested, bundle, image);
-    all(store, image.index.digest, &required, place, rules, check).await
+    let meant = |bytes: &[u8]| !names_other_plan(bytes, bundle);
+    all(store, image.index.digest, &required, place, rules, meant, check).await
 }
 
 /// Checks everything that the policy demands about the bundle whose manifest is `subject`.
@@ -112,7 +113,7 @@ pub(crate) async fn bundle(
         repository: Some(fleet),
     };
     let required = merged(by_policy(rules, Artefact::Bundle, subject));
-    all(store, subject, &required, place, rules, |_| Vec::new()).await
+    all(store, subject, &required, place, rules, |_| true, |_| Vec::new()).await
 }
 
 fn by_policy(
@@ -157,6 +158,7 @@ async fn all(
     required: &[RequiredAttestation],
     place: Place<'_>,
     rules: &Rules<'_>,
+    meant: impl Fn(&[u8]) -> bool,
     check: impl Fn(&Attested) -> Vec<Judged>,
 ) -> Found {
     let mut builders = BTreeSet::new();
@@ -176,6 +178,22 @@ async fn all(
             if candidates.is_empty() {
                 let detail = format!("no attestation of type {} is there", one.predicate_type);
                 parts.push(Judged::nothing("attestation", subject, detail));
+                continue;
+            }
+            // One index may be part of another revision as well; what is said for that one takes
+            // nothing away from this one, and adds nothing to it.
+            let (candidates, others): (Vec<_>, Vec<_>) =
+                candidates.into_iter().partition(|bytes| meant(bytes));
+            let others = others.iter().map(|bytes| {
+                let detail = "not counted: provenance of another plan";
+                Judged::not_made("attestation", Digest::of(bytes), detail)
+            });
+            let others: Vec<_> = others.collect();
+            if candidates.is_empty() {
+                let detail = "all that is there names another plan";
+                let failed = Judged::refused("provenance", subject, detail);
+                let parts_of_one = others.into_iter().chain([failed]).collect();
+                parts.push(Judged::all("attestation", &one.predicate_type, parts_of_one));
                 continue;
             }
             let claim = Claim {
@@ -201,6 +219,7 @@ async fn all(
                     }
                     let mut made = parts_of(attested.check());
                     made.extend(check(&attested));
+                    made.extend(others);
                     parts.push(Judged::all("attestation", &one.predicate_type, made));
                 }
                 Err(refusal) => {
@@ -225,7 +244,9 @@ fn about_image(attested: &Attested, bundle: &FixBundle, image: &PatchedImage) ->
     match attested.predicate_type.as_str() {
         media::FIX_PREDICATE => statements.map(|one| fix(one.clone(), bundle, image)).collect(),
         media::PROVENANCE_PREDICATE => {
-            statements.filter_map(|one| provenance(&one.predicate, bundle)).collect()
+            let named = statements.filter(|one| plan_of(&one.predicate).is_some()).count();
+            let detail = format!("{named} of {} name it", attested.statements.len());
+            vec![Judged::when(named > 0, "provenance", format!("plan {}", bundle.plan), detail)]
         }
         _ => Vec::new(),
     }
@@ -258,8 +279,22 @@ fn fix(statement: Statement<Value>, bundle: &FixBundle, image: &PatchedImage) ->
     }
 }
 
-/// A build by us names its plan; builds of others need not.
-fn provenance(predicate: &Value, bundle: &FixBundle) -> Option<Judged> {
-    let plan = predicate.pointer("/buildDefinition/externalParameters/plan")?.as_str()?;
-    Some(Judged::equal("provenance", "plan", &bundle.plan.to_string(), &plan.to_owned()))
+/// The plan that provenance names. A build by us names its plan; builds of others need not.
+fn plan_of(predicate: &Value) -> Option<&Value> {
+    predicate.pointer("/buildDefinition/externalParameters/plan")
+}
+
+/// True if this is provenance that names another plan. Not signed for yet: this only leaves things out.
+fn names_other_plan(bytes: &[u8], bundle: &FixBundle) -> bool {
+    let plan = |envelope: &Envelope| {
+        let value = canonical::from_bounded_json(envelope.payload()).ok()?;
+        plan_of(value.get("predicate")?).cloned()
+    };
+    let is_provenance = |envelope: &Envelope| {
+        let found = statement::predicate_type(envelope.payload());
+        found.is_ok_and(|found| found == media::PROVENANCE_PREDICATE)
+    };
+    let envelope = Envelope::parse(bytes).ok().filter(is_provenance);
+    let plan = envelope.as_ref().and_then(plan);
+    plan.is_some_and(|plan| plan.as_str() != Some(bundle.plan.to_string().as_str()))
 }

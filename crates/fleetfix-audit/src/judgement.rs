@@ -7,7 +7,7 @@
 use std::fmt;
 
 use fleetfix_model::verdict::{Check, Outcome, Status, Verdict};
-use fleetfix_model::{Class, Classify};
+use fleetfix_model::{Class, Classify, Reference};
 
 /// What a check means for the outcome.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -227,26 +227,36 @@ impl Concluded {
 /// Class and the first thing that stands in the way, among `checks` of `subject`.
 fn ending(answer: Answer, checks: &[Check], subject: &str) -> Option<(Class, String)> {
     let class = answer.class()?;
-    let failure = checks.iter().find_map(Check::first_failure);
-    let cause = failure.or_else(|| checks.iter().find_map(not_asked));
-    let why = match cause {
-        Some(check) => [&check.name, &check.subject, &check.detail]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(": "),
-        None => subject.to_owned(),
-    };
-    Some((class, why))
+    let path = [Status::Failed, Status::NotMade].into_iter().find_map(|status| {
+        let path = checks.iter().find_map(|check| path_to(check, status));
+        path.filter(|path| !path.is_empty())
+    });
+    let path = path.unwrap_or_default();
+    let Some(cause) = path.first() else { return Some((class, subject.to_owned())) };
+    // A cause that names no image or document is read with the next one above it that does.
+    let named = path.iter().find(|check| names_something(&check.subject));
+    let mut why: Vec<&str> = Vec::new();
+    if let Some(named) = named.filter(|named| *named != cause) {
+        why.extend([named.name.as_str(), named.subject.as_str()]);
+    }
+    why.extend([cause.name.as_str(), cause.subject.as_str(), cause.detail.as_str()]);
+    why.retain(|part| !part.is_empty());
+    Some((class, why.join(": ")))
 }
 
-/// The deepest check that could not be made. Only asked where nothing failed.
-fn not_asked(check: &Check) -> Option<&Check> {
-    if check.status != Status::NotMade {
+/// The first check with `status` that is made of none such, then those that it is part of.
+fn path_to(check: &Check, status: Status) -> Option<Vec<&Check>> {
+    if check.status != status {
         return None;
     }
-    check.checks.iter().find_map(not_asked).or(Some(check))
+    let mut path = check.checks.iter().find_map(|part| path_to(part, status)).unwrap_or_default();
+    path.push(check);
+    Some(path)
+}
+
+/// Whether a subject has a digest, or is a reference with a tag.
+fn names_something(subject: &str) -> bool {
+    subject.contains("sha256:") || subject.parse::<Reference>().is_ok_and(|r| r.tag.is_some())
 }
 
 #[cfg(test)]
@@ -290,6 +300,16 @@ mod tests {
             assert_eq!(concluded.verdict.outcome, outcome, "{parts:?}");
             assert_eq!(concluded.ending().map(|(class, _)| class), class, "{parts:?}");
         }
+    }
+
+    #[test]
+    fn a_cause_without_a_name_is_read_with_what_it_is_part_of() {
+        let failed = Judged::refused("threshold", "builder", "0 of 1");
+        let type_of = Judged::all("attestation", "https://x/y", vec![failed]);
+        let whole = Judged::all("image", "quay.io/f/etcd:x@sha256:1", vec![type_of]);
+        let whole = Judged::all("bundle", "FIX-1", vec![whole]);
+        let expected = "image: quay.io/f/etcd:x@sha256:1: threshold: builder: 0 of 1";
+        assert_eq!(whole.ending(), Some((Class::Refused, expected.into())));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fleetfix_model::name::{FindingId, PrincipalName};
+use fleetfix_model::name::{FindingId, PrincipalName, RepositoryPath};
 use fleetfix_model::{Digest, media};
 use fleetfix_registry::Store;
 use fleetfix_trust::Verified;
@@ -45,26 +45,47 @@ pub(super) async fn check(
     let authors: Vec<PrincipalName> =
         plan.fixes.iter().flat_map(|fix| fix.authors.iter().cloned()).collect();
     let builders: Vec<PrincipalName> = builders.iter().cloned().collect();
-    let asked = Asked {
-        bundle,
-        request: contents.bundle.request,
-        plan: contents.bundle.plan,
-        waived: &waived,
-        place: Place {
-            channel: rules.channel,
-            component: Some(&contents.bundle.component),
-            repository: Some(&contents.bundle.fleet),
-        },
-        people: People {
-            requester: plan.requester.as_ref(),
-            authors: &authors,
-            builders: &builders,
-        },
-        time: rules.counted,
+    let repositories: BTreeSet<&RepositoryPath> =
+        contents.bundle.images.iter().map(|image| &image.repository).collect();
+    let count = |at: &RepositoryPath, candidates: &[Vec<u8>]| {
+        let repository = contents.bundle.fleet.below(at);
+        let asked = Asked {
+            bundle,
+            request: contents.bundle.request,
+            plan: contents.bundle.plan,
+            waived: &waived,
+            place: Place {
+                channel: rules.channel,
+                component: Some(&contents.bundle.component),
+                repository: Some(&repository),
+            },
+            people: People {
+                requester: plan.requester.as_ref(),
+                authors: &authors,
+                builders: &builders,
+            },
+            time: rules.counted,
+        };
+        rules.policy.approvals(&asked, candidates).map_err(|refusal| {
+            Judged::all(CHECK, bundle, parts_of(refusal.check().clone())).detail(refusal).refuse()
+        })
     };
-    let approvals = rules.policy.approvals(&asked, &candidates).map_err(|refusal| {
-        Judged::all(CHECK, bundle, parts_of(refusal.check().clone())).detail(refusal).refuse()
-    })?;
+    // Rules are for repositories of images, so it is counted at each of them; an approval counts if
+    // it does everywhere.
+    let mut last = None;
+    for at in &repositories {
+        let approvals = count(at, &candidates)?;
+        let good = approvals.envelopes();
+        candidates.retain(|bytes| repositories.len() == 1 || good.contains(&Digest::of(bytes)));
+        last = Some(approvals);
+    }
+    if repositories.len() > 1 {
+        for at in &repositories {
+            last = Some(count(at, &candidates)?);
+        }
+    }
+    let approvals =
+        last.ok_or_else(|| Judged::refused(CHECK, bundle, "the bundle has no image"))?;
     let counted = approvals.envelopes();
     let missing = named.iter().filter(|digest| !counted.contains(digest));
     let mut parts: Vec<Judged> = missing

@@ -5,6 +5,7 @@
 mod approval;
 mod documents;
 
+use fleetfix_model::document::bundle::PatchedImage;
 use fleetfix_model::document::channel::ChannelBundle;
 use fleetfix_model::document::{Channel, FixBundle, FixPlan, FixRequest};
 use fleetfix_model::name::RepositoryPath;
@@ -126,6 +127,7 @@ pub async fn verify(subject: &Subject<'_>, rules: &Rules<'_>) -> BundleAudit {
         revocation(subject, bundle),
         expiry(bundle, rules.now),
         counted(rules),
+        bases(bundle, rules),
         agreement::check(Documents { request, plan, bundle }, rules.counted),
     ];
     let images = images(subject, &contents, rules).await;
@@ -225,6 +227,20 @@ fn counted(rules: &Rules<'_>) -> Judged {
     let good = rules.counted <= rules.now.plus_seconds(CLOCK_SKEW);
     let detail = if good { "approvals are judged at this time" } else { "is in the future" };
     Judged::when(good, "counted", rules.counted, detail)
+}
+
+/// Every image was made from a repository that the policy allows.
+fn bases(bundle: &FixBundle, rules: &Rules<'_>) -> Judged {
+    let one = |image: &PatchedImage| {
+        let repository = image.base.repository.to_string();
+        let allowed = rules.policy.allows_base(&repository);
+        let detail = if allowed { "" } else { "no `baseImages` of the policy is above it" };
+        Judged::when(allowed, "baseImage", repository, detail)
+    };
+    if rules.policy.document().base_images.is_empty() {
+        return Judged::not_made("baseImages", "", "the policy allows any");
+    }
+    Judged::all("baseImages", "", bundle.images.iter().map(one).collect())
 }
 
 async fn images(subject: &Subject<'_>, contents: &Contents, rules: &Rules<'_>) -> Vec<ImageAudit> {

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod build;
+#[cfg(test)]
 mod fleet;
 #[cfg(test)]
 mod good;

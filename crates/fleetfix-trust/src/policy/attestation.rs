@@ -156,8 +156,14 @@ impl Policy {
         if statement.predicate_type != media::PROVENANCE_PREDICATE {
             return Ok(());
         }
-        let rules = self.document.builders.iter().filter(|rule| rule.principal == *principal);
-        let mut result = Ok(());
+        let builders = &self.document.builders;
+        let rules = builders.iter().filter(|rule| rule.principal == *principal);
+        // Where anybody is held to what they may claim, whoever is left out may claim nothing.
+        let mut result = if builders.is_empty() {
+            Ok(())
+        } else {
+            Err("no rule of `builders` names it".to_owned())
+        };
         for rule in rules {
             result = super::builder::check(rule, &statement.predicate);
             if result.is_ok() {

@@ -56,12 +56,20 @@ pub enum Error {
         /// Where it stands first.
         first: String,
     },
+    /// A demand that nobody would check: to ignore it would let through what it is to stop.
+    #[error("trust policy: field `{field}`: not supported yet: {what} [leave it out]")]
+    NotSupported {
+        /// The field.
+        field: String,
+        /// What it asks for.
+        what: &'static str,
+    },
 }
 
 impl Classify for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Rule(_) | Self::KeyTwice { .. } => Class::Input,
+            Self::Rule(_) | Self::KeyTwice { .. } | Self::NotSupported { .. } => Class::Input,
             Self::Key { source, .. } => source.class(),
         }
     }
@@ -103,11 +111,14 @@ impl Policy {
             release.read(format!("release.keys[{i}]"), trusted)?;
         }
         let release = release.keys.into_iter().zip(document.release.keys.iter().cloned()).collect();
-        // Nobody asks for these here, but a policy with a broken key is refused as a whole.
         for (i, base) in document.base_images.iter().enumerate() {
             let mut keys = Reader::default();
             for (j, trusted) in base.keys.iter().enumerate() {
                 keys.read(format!("baseImages[{i}].keys[{j}]"), trusted)?;
+            }
+            if !base.keys.is_empty() {
+                let field = format!("baseImages[{i}].keys");
+                return Err(Error::NotSupported { field, what: "signatures of base images" });
             }
         }
         Ok(Self { document, keys: people.keys, owners, release })
@@ -116,6 +127,13 @@ impl Policy {
     /// The document.
     pub fn document(&self) -> &TrustPolicy {
         &self.document
+    }
+
+    /// True if base images may come from `repository`.
+    pub fn allows_base(&self, repository: &str) -> bool {
+        let allowed = &self.document.base_images;
+        allowed.is_empty()
+            || allowed.iter().any(|one| place::is_text_below(repository, &one.prefix))
     }
 
     /// The keys of release signatures that are good at `time`: one good signature by one of them is

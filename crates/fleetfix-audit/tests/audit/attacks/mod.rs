@@ -7,6 +7,7 @@ mod bundles;
 mod channels;
 mod harmless;
 mod images;
+mod parts;
 mod signatures;
 
 use fleetfix_model::verdict::Outcome;

@@ -122,7 +122,8 @@ fn each_approval_that_does_not_count_says_why() {
         (statement(b"{}".to_vec()), "not an in-toto statement: field `.`: missing field `_type`".into()),
     ];
     for (candidate, expected) in &table {
-        assert_eq!(reasons(&question, &team, std::slice::from_ref(candidate)), [expected.clone()]);
+        let found = reasons(&question, &team, std::slice::from_ref(candidate));
+        assert_eq!(found, std::slice::from_ref(expected));
     }
     let found = reasons(&question, &team, &[statement(not_one.to_bytes().unwrap())]);
     assert!(found[0].starts_with("predicate: Approval: field `ok`"), "{found:?}");

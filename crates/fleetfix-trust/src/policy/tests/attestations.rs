@@ -160,3 +160,18 @@ fn provenance_is_what_its_builder_may_claim() {
         assert!(error.contains(expected), "{path}: {error}");
     }
 }
+
+#[test]
+fn provenance_by_a_builder_without_a_rule() {
+    let mut team = Team::new();
+    team.document.builders[0].principal = name("bob");
+    let candidate = attestation(media::PROVENANCE_PREDICATE, json!({}), &[&team.ci]);
+    let ask = |team: &Team| {
+        let candidates = [candidate.clone()];
+        team.policy().attested(&claim(media::PROVENANCE_PREDICATE), &candidates).map(drop)
+    };
+    let error = ask(&team).unwrap_err().to_string();
+    assert!(error.contains("no rule of `builders` names it"), "{error}");
+    team.document.builders.clear();
+    assert!(ask(&team).is_ok());
+}

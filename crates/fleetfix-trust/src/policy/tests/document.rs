@@ -181,3 +181,17 @@ proptest! {
         prop_assert!(!is_text_below(&prefix, &below));
     }
 }
+
+#[test]
+fn base_images_with_keys_are_refused_and_prefixes_are_cut_at_a_slash() {
+    let mut team = Team::new();
+    assert!(team.policy().allows_base("quay.io/any"));
+    team.document.base_images =
+        vec![BaseImageRule { prefix: "quay.io/payload".into(), keys: Vec::new() }];
+    let policy = team.policy();
+    assert!(policy.allows_base("quay.io/payload/etcd"));
+    assert!(!policy.allows_base("quay.io/payload-evil/etcd"));
+    team.document.base_images[0].keys.push(trusted(&TestKey::new()));
+    let error = Policy::new(team.document).unwrap_err();
+    assert!(error.to_string().contains("`baseImages[0].keys`: not supported yet"), "{error}");
+}
