@@ -12,7 +12,8 @@ use crate::fleet::{Fleet, NOW, Recipe, Who, has_failed, time};
 async fn built(fleet: &Fleet, hand_in: bool) -> BundleAudit {
     let document: TrustPolicy = canonical::from_canonical(&fleet.policy).unwrap();
     let policy = Policy::new(document).unwrap();
-    let beside = candidates(&fleet.store("bundles"), fleet.made.bundle.digest, Kind::Attestation);
+    let store = fleet.store("bundles");
+    let beside = candidates(&store, fleet.made.bundle.digest, Kind::Attestation);
     let approvals: Vec<_> = beside.await.unwrap().into_iter().map(|one| one.payload).collect();
     let channel = "stable".parse().unwrap();
     let rules = Rules {
