@@ -1,5 +1,7 @@
 //! Throwaway keys for the tests of this crate, which itself cannot sign.
 
+use std::sync::Arc;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _,
@@ -9,8 +11,9 @@ use crate::key::{Algorithm, PublicKey};
 use crate::sign::{Sign, SignError};
 
 /// A private key made for one test.
+#[derive(Clone)]
 pub(crate) struct TestKey {
-    pair: EcdsaKeyPair,
+    pair: Arc<EcdsaKeyPair>,
     public: PublicKey,
 }
 
@@ -39,7 +42,7 @@ impl TestKey {
             ),
             Algorithm::Rsa => panic!("no RSA here"),
         };
-        let pair = EcdsaKeyPair::generate(with).unwrap();
+        let pair = Arc::new(EcdsaKeyPair::generate(with).unwrap());
         let der = [head, pair.public_key().as_ref()].concat();
         Self { pair, public: PublicKey::from_der(&der).unwrap() }
     }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use fleetfix_model::{Class, Classify, Digest, Timestamp, canonical, document};
+use fleetfix_model::{Class, Classify, Digest, Timestamp, document};
+use tough::schema;
 
 /// Something else's error, kept as the cause.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -66,6 +67,12 @@ pub enum Error {
         valid: u64,
         /// Signatures needed.
         threshold: u64,
+    },
+    /// A role file with two signatures under one key id, which TUF forbids.
+    #[error("{file} has two signatures under one key id")]
+    SignedTwice {
+        /// The role file.
+        file: String,
     },
     /// A file differs from what the file that names it says: mix-and-match, or a changed byte.
     #[error("{file} has digest {found}, expected {expected}")]
@@ -184,6 +191,12 @@ pub enum Error {
         /// The target.
         target: String,
     },
+    /// A target of a role that nobody delegated it to.
+    #[error("target `{target}` is listed by a role that it is not delegated to")]
+    NotDelegated {
+        /// The target.
+        target: String,
+    },
     /// A target with a name that not every client reads the same way.
     #[error("target name `{name}`, expected letters, digits, `.`, `_` and `-`")]
     TargetName {
@@ -237,12 +250,13 @@ pub enum Error {
     #[error("cannot use a temporary directory")]
     Scratch(#[source] std::io::Error),
     /// The TUF library refuses for a reason without a name of its own here.
-    #[error("{file}: {}", source)]
+    #[error("{file} does not hold")]
     Tough {
         /// The file that was read last.
         file: String,
         /// What it says.
-        source: Box<tough::error::Error>,
+        #[source]
+        source: Cause,
     },
 }
 
@@ -260,6 +274,7 @@ impl Classify for Error {
             Self::RootNotSigned { .. }
             | Self::OtherRoot { .. }
             | Self::BelowThreshold { .. }
+            | Self::SignedTwice { .. }
             | Self::Hash { .. }
             | Self::Size { .. }
             | Self::Version { .. }
@@ -272,6 +287,7 @@ impl Classify for Error {
             | Self::RoleTwice { .. }
             | Self::NotInSnapshot { .. }
             | Self::ForeignTarget { .. }
+            | Self::NotDelegated { .. }
             | Self::TargetName { .. }
             | Self::OtherName { .. }
             | Self::Tough { .. } => Class::Refused,
@@ -281,9 +297,16 @@ impl Classify for Error {
     }
 }
 
-/// A role or target in messages: its file, the digest of which is not what was expected.
-pub(crate) fn malformed(file: &str, source: canonical::Error) -> Error {
-    Error::Malformed { file: file.to_owned(), source: Box::new(source) }
+/// Why the signatures of `file` do not hold.
+pub(crate) fn signatures(file: String, error: &schema::Error) -> Error {
+    match error {
+        schema::Error::SignatureThreshold { threshold, valid, .. } => {
+            Error::BelowThreshold { file, valid: *valid, threshold: *threshold }
+        }
+        schema::Error::DuplicateKeyId { .. } => Error::SignedTwice { file },
+        // Its message has its causes in it.
+        other => Error::Malformed { file, source: other.to_string().into() },
+    }
 }
 
 /// Hex as tough gives it, as a digest where it is one.

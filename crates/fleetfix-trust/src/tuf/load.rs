@@ -11,8 +11,9 @@ use tough::{
 use url::Url;
 
 use super::contents::{Contents, RoleState, Target, role_of};
-use super::error::{Error, digest_text};
-use super::memory::Memory as Remembered;
+use super::error::{Error, digest_text, signatures};
+use super::exact;
+use super::memory::Remembered;
 use super::root::{self, RootFile};
 use super::state::{TufState, root_file};
 use super::transport::{METADATA_URL, Memory, TARGETS_URL};
@@ -128,11 +129,15 @@ impl Reader<'_> {
         spec: &str,
     ) -> Result<(), Error> {
         check_spec(&file, spec)?;
+        let bytes = self.bytes(&file)?;
+        if let Err(source) = exact::check(&bytes, role) {
+            return Err(Error::Malformed { file, source });
+        }
         let state = RoleState {
             name: name.to_owned(),
             version: role.version().get(),
             expires: role.expires().into(),
-            bytes: self.bytes(&file)?,
+            bytes,
             file,
         };
         self.roles.insert(name.to_owned(), state);
@@ -144,15 +149,15 @@ impl Reader<'_> {
         let Some(delegations) = &parent.delegations else { return Ok(()) };
         for role in &delegations.roles {
             check_keys(&role.name, &role.keyids, &delegations.keys)?;
-            // `tough` drops all delegations silently if the snapshot lacks one of them.
-            let Some(targets) = &role.targets else {
-                let snapshot =
-                    format!("{}.snapshot.json", self.repository.snapshot().signed.version);
-                return Err(Error::NotInSnapshot { role: role.name.clone(), snapshot });
-            };
             if self.roles.contains_key(&role.name) {
                 return Err(Error::RoleTwice { role: role.name.clone() });
             }
+            // `tough` drops all delegations silently if the snapshot lacks one of them.
+            let Some(targets) = &role.targets else {
+                let version = self.repository.snapshot().signed.version;
+                let snapshot = format!("{version}.snapshot.json");
+                return Err(Error::NotInSnapshot { role: role.name.clone(), snapshot });
+            };
             let file = format!("{}.{}.json", targets.signed.version, role.name);
             self.add(&role.name, file, &targets.signed, &targets.signed.spec_version)?;
             self.delegations(&targets.signed)?;
@@ -296,10 +301,7 @@ fn name(error: tuf_error::Error, transport: &Memory) -> Error {
     let file = transport.last_file();
     let role = |name: &str| name.trim_end_matches(".json").to_owned();
     match error {
-        T::VerifyMetadata {
-            source: schema::Error::SignatureThreshold { threshold, valid, .. },
-            ..
-        } => Error::BelowThreshold { file, valid, threshold },
+        T::VerifyMetadata { source, .. } => signatures(file, &source),
         T::ParseMetadata { source, .. } => Error::Malformed { file, source: Box::new(source) },
         T::VersionMismatch { fetched, expected, .. } => {
             Error::Version { file, found: fetched, expected }
@@ -314,12 +316,16 @@ fn name(error: tuf_error::Error, transport: &Memory) -> Error {
             Error::Rollback { role: role(&name), seen: old_role_version, found: new_role_version }
         }
         T::SnapshotRoleMissing { role: name, .. } => Error::Vanished { role: role(&name) },
+        T::InvalidPath { source: schema::Error::TargetNotFound { name } } => {
+            Error::NotDelegated { target: name.raw().chars().take(200).collect() }
+        }
         T::Transport { source, .. } => transport_fault(file, source),
         T::DatastoreInit { source, .. }
         | T::DatastoreCreate { source, .. }
         | T::DatastoreOpen { source, .. }
         | T::DatastoreRemove { source, .. } => Error::Scratch(source),
-        other => Error::Tough { file, source: Box::new(other) },
+        // Its message has its causes in it.
+        other => Error::Tough { file, source: other.to_string().into() },
     }
 }
 

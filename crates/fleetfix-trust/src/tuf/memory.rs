@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use fleetfix_model::{ToCanonical, canonical};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tough::schema::{Signed, Snapshot, Timestamp};
+use tough::schema::{Role, Signed, Snapshot, Timestamp};
 
 use super::error::{Cause, Error};
-use super::root::{self, RootFile};
+use super::exact;
+use super::root::RootFile;
 
 /// The file in the directory.
 const FILE: &str = "tuf-seen.json";
@@ -42,14 +43,14 @@ enum Kind {
 
 /// A remembered state, locked for as long as this value lives.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub(crate) struct Remembered {
     dir: PathBuf,
     seen: Option<Seen>,
     /// Held, never read: closing it unlocks.
     _lock: File,
 }
 
-impl Memory {
+impl Remembered {
     /// Opens the memory in `dir`, which is made if it is not there, and keeps others out.
     pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
         let failed = |path: &Path, source| Error::Memory { path: path.to_owned(), source };
@@ -82,9 +83,8 @@ impl Memory {
     /// The remembered root, with the file it comes from.
     pub(crate) fn root(&self) -> Result<Option<(&Path, RootFile)>, Error> {
         let Some(seen) = &self.seen else { return Ok(None) };
-        let bytes = seen.root.clone().into_bytes();
-        let signed = root::parse(&bytes).map_err(|source| self.damaged(source))?;
-        Ok(Some((&self.dir, RootFile { bytes, signed })))
+        let root = RootFile::parse(seen.root.as_bytes()).map_err(|source| self.damaged(source))?;
+        Ok(Some((&self.dir, root)))
     }
 
     /// The remembered timestamp and snapshot as the files that `tough` looks for.
@@ -106,9 +106,13 @@ impl Memory {
         self.parse(|seen| &seen.snapshot)
     }
 
-    fn parse<T: DeserializeOwned>(&self, pick: fn(&Seen) -> &str) -> Result<Option<T>, Error> {
+    fn parse<T: Role + DeserializeOwned>(
+        &self,
+        pick: fn(&Seen) -> &str,
+    ) -> Result<Option<Signed<T>>, Error> {
         let Some(seen) = &self.seen else { return Ok(None) };
-        serde_json::from_str(pick(seen)).map(Some).map_err(|e| self.damaged(Box::new(e)))
+        let read = exact::parse(pick(seen).as_bytes());
+        read.map(|(signed, _)| Some(signed)).map_err(|source| self.damaged(source))
     }
 
     /// Remembers these role files instead; writes nothing if they are the same.

@@ -8,14 +8,15 @@
 //! [`verify`] is for everybody who follows a channel. It needs a root file and the time, and what it
 //! gives back is whole: every role is signed, fresh and named by the snapshot, and every target is
 //! there. The `tough` library makes the checks of the specification; what it leaves open is made
-//! here: expiry at a time that is given, duplicate keys in JSON, one key under two ids, delegations
-//! that the snapshot lacks, and memory that is written only when all holds.
+//! here: expiry at a time that is given, one spelling of what was signed, one key under two ids,
+//! delegations that the snapshot lacks, and memory that is written only when all holds.
 //!
 //! [`edit`] is for publishers.
 
 mod contents;
 pub mod edit;
 mod error;
+mod exact;
 mod load;
 mod memory;
 mod root;
@@ -71,7 +72,7 @@ pub async fn verify(
     now: Timestamp,
     remembered: Option<&Path>,
 ) -> Result<Repository, Error> {
-    let remembered = remembered.map(memory::Memory::open).transpose()?;
+    let remembered = remembered.map(memory::Remembered::open).transpose()?;
     let contents = load::load(root, state, remembered.as_ref()).await?;
     contents.check_expiry(now)?;
     let Some(remembered) = remembered else {
@@ -127,6 +128,15 @@ impl Deref for Repository {
     fn deref(&self) -> &Contents {
         &self.contents
     }
+}
+
+/// OLPC canonical JSON: what TUF signs and hashes (TUF specification 1.0.33, section 4.1).
+fn canonical_json(value: &serde_json::Value) -> serde_json::Result<Vec<u8>> {
+    use serde::Serialize as _;
+    let mut bytes = Vec::new();
+    let formatter = olpc_cjson::CanonicalFormatter::new();
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fleetfix_model::canonical;
+use serde_json::Value;
 use tough::schema::{self, Role as _, Root, Signed};
 
-use super::error::{Cause, Error};
+use super::error::{Cause, Error, signatures};
+use super::exact;
 use super::state::{TufState, root_file};
 
 /// A root file that was read.
@@ -19,9 +20,15 @@ use super::state::{TufState, root_file};
 pub(crate) struct RootFile {
     pub(crate) bytes: Vec<u8>,
     pub(crate) signed: Signed<Root>,
+    says: Value,
 }
 
 impl RootFile {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Cause> {
+        let (signed, says) = exact::parse(bytes)?;
+        Ok(Self { bytes: bytes.to_vec(), signed, says })
+    }
+
     pub(crate) fn version(&self) -> u64 {
         self.signed.signed.version().get()
     }
@@ -29,27 +36,32 @@ impl RootFile {
 
 /// Reads the root that a person gave, which must carry its own signatures.
 pub(crate) fn given(bytes: &[u8]) -> Result<RootFile, Error> {
-    let signed = parse(bytes).map_err(Error::NotARoot)?;
-    match signed.signed.verify_role(&signed) {
-        Ok(()) => Ok(RootFile { bytes: bytes.to_vec(), signed }),
+    let root = RootFile::parse(bytes).map_err(Error::NotARoot)?;
+    match root.signed.signed.verify_role(&root.signed) {
+        Ok(()) => Ok(root),
         Err(schema::Error::SignatureThreshold { threshold, valid, .. }) => {
             Err(Error::RootNotSigned { valid, threshold })
         }
-        Err(other) => Err(Error::NotARoot(Box::new(other))),
+        Err(other) => Err(Error::NotARoot(other.to_string().into())),
     }
-}
-
-pub(crate) fn parse(bytes: &[u8]) -> Result<Signed<Root>, Cause> {
-    canonical::from_bounded_json(bytes)?;
-    Ok(serde_json::from_slice(bytes)?)
 }
 
 fn from_state(state: &TufState, version: u64) -> Result<Option<RootFile>, Error> {
     let file = root_file(version);
     let Some(bytes) = state.metadata.get(&file) else { return Ok(None) };
-    match parse(bytes) {
-        Ok(signed) => Ok(Some(RootFile { bytes: bytes.clone(), signed })),
-        Err(source) => Err(Error::Malformed { file, source }),
+    RootFile::parse(bytes).map(Some).map_err(|source| Error::Malformed { file, source })
+}
+
+/// The repository's own copy of the given root, if it has one, says the same.
+fn check_copy(given: &RootFile, state: &TufState) -> Result<(), Error> {
+    let file = root_file(given.version());
+    match state.metadata.get(&file) {
+        Some(bytes) if *bytes != given.bytes => match exact::signed_part(bytes) {
+            Ok(says) if says == given.says => Ok(()),
+            Ok(_) => Err(Error::OtherRoot { file }),
+            Err(source) => Err(Error::Malformed { file, source }),
+        },
+        _ => Ok(()),
     }
 }
 
@@ -61,13 +73,7 @@ fn walk(start: RootFile, state: &TufState) -> Result<BTreeMap<u64, RootFile>, Er
     while let Some(next) = from_state(state, trusted.version() + 1)? {
         let file = root_file(trusted.version() + 1);
         for by in [&trusted.signed.signed, &next.signed.signed] {
-            match by.verify_role(&next.signed) {
-                Ok(()) => {}
-                Err(schema::Error::SignatureThreshold { threshold, valid, .. }) => {
-                    return Err(Error::BelowThreshold { file, valid, threshold });
-                }
-                Err(other) => return Err(Error::Malformed { file, source: Box::new(other) }),
-            }
+            by.verify_role(&next.signed).map_err(|e| signatures(file.clone(), &e))?;
         }
         if next.version() != trusted.version() + 1 {
             let expected = trusted.version() + 1;
@@ -91,11 +97,7 @@ pub(crate) fn trusted(
     remembered: Option<(&Path, RootFile)>,
     state: &TufState,
 ) -> Result<RootFile, Error> {
-    if let Some(same) = from_state(state, given.version())?
-        && same.signed.signed != given.signed.signed
-    {
-        return Err(Error::OtherRoot { file: root_file(given.version()) });
-    }
+    check_copy(given, state)?;
     let Some((path, remembered)) = remembered else {
         walk(given.clone(), state)?;
         return Ok(given.clone());
@@ -107,7 +109,7 @@ pub(crate) fn trusted(
     let chain = walk(older.clone(), state)?;
     let newest = chain.keys().next_back().copied().unwrap_or_default();
     match chain.get(&newer.version()) {
-        Some(same) if same.signed.signed == newer.signed.signed => Ok(remembered),
+        Some(same) if same.says == newer.says => Ok(remembered),
         None if newer.version() == version => {
             Err(Error::Rollback { role: "root".to_owned(), seen: version, found: newest })
         }

@@ -4,12 +4,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use fleetfix_model::canonical;
 use futures_util::stream;
 use tough::{Transport, TransportError, TransportErrorKind, TransportStream};
 use url::Url;
 
-use super::error::{Error, malformed};
+use super::error::Error;
 use super::state::TufState;
 
 /// Where role files seem to lie. The scheme is ours; nothing resolves it.
@@ -53,14 +52,8 @@ impl Memory {
             let file = url.as_str().strip_prefix(TARGETS_URL).unwrap_or_default();
             (file, self.state.targets.get(file))
         };
-        let is_role = url.as_str().starts_with(METADATA_URL);
         let result = match found {
             None => Err((TransportErrorKind::FileNotFound, Error::Missing { file: file.into() })),
-            // serde would let duplicate keys pass, and other clients read the other one.
-            Some(bytes) if is_role => match canonical::from_bounded_json(bytes) {
-                Ok(_) => Ok(Bytes::copy_from_slice(bytes)),
-                Err(e) => Err((TransportErrorKind::Other, malformed(file, e))),
-            },
             Some(bytes) => Ok(Bytes::copy_from_slice(bytes)),
         };
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);

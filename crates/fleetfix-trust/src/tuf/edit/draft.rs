@@ -11,6 +11,7 @@ use super::role_file::RoleFile;
 use super::roles::{Authority, PerRole, Role};
 use crate::sign::Sign;
 use crate::tuf::contents::{Contents, role_of};
+use crate::tuf::memory::Remembered;
 use crate::tuf::{self, TufState, load};
 
 /// The state there is, as a publisher sees it: all of it holds, but roles may have expired, since
@@ -24,7 +25,19 @@ pub struct Current {
 impl Current {
     /// Opens `state`, starting from the trusted `root` file. Expiry is not judged.
     pub async fn open(root: &[u8], state: &TufState) -> Result<Self, Error> {
-        let contents = load::load(root, state, None).await?;
+        Self::open_after(root, state, None).await
+    }
+
+    /// Opens `state` and refuses one that is older than the one that `remembered` holds, so that
+    /// nobody who can write to the registry has a publisher build on a state of the past. What is
+    /// remembered stays as it is: [`crate::tuf::verify`] replaces it.
+    pub async fn open_after(
+        root: &[u8],
+        state: &TufState,
+        remembered: Option<&std::path::Path>,
+    ) -> Result<Self, Error> {
+        let remembered = remembered.map(Remembered::open).transpose()?;
+        let contents = load::load(root, state, remembered.as_ref()).await?;
         let state = contents.prune(state);
         Ok(Self { contents, state })
     }

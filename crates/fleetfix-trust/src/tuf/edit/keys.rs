@@ -1,10 +1,10 @@
 //! Keys in TUF metadata (TUF specification 1.0.33, section 4.2).
 
 use fleetfix_model::Digest;
-use serde::Serialize as _;
 use serde_json::{Value, json};
 
 use crate::key::PublicKey;
+use crate::tuf::canonical_json;
 
 /// The key as it stands in root and delegations. `keyval.public` is our PEM, last line end included,
 /// as securesystemslib and go-securesystemslib write it.
@@ -26,12 +26,4 @@ pub fn key_id(key: &PublicKey) -> String {
 /// The public key in a key object, if it is one that we sign with.
 pub(crate) fn public_key(object: &Value) -> Option<PublicKey> {
     PublicKey::from_pem(object.pointer("/keyval/public")?.as_str()?).ok()
-}
-
-/// OLPC canonical JSON: what TUF signs and hashes (section 4.1).
-pub(crate) fn canonical_json(value: &Value) -> serde_json::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let formatter = olpc_cjson::CanonicalFormatter::new();
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))?;
-    Ok(bytes)
 }

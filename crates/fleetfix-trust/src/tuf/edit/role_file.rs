@@ -6,9 +6,10 @@ use fleetfix_model::{Timestamp, ToCanonical as _, canonical};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
-use super::keys::{canonical_json, key_id};
+use super::keys::key_id;
 use super::roles::Role;
 use crate::sign::Sign;
+use crate::tuf::canonical_json;
 
 /// Version of the TUF specification that the files follow.
 const SPEC_VERSION: &str = "1.0.33";

@@ -31,22 +31,28 @@ pub(super) struct Fleet {
     pub(super) state: TufState,
 }
 
-fn owners(keys: &PerRole<Vec<TestKey>>, thresholds: &PerRole<u32>) -> PerRole<Authority> {
-    PerRole::from_fn(|role| Authority {
-        keys: keys.get(role).iter().map(TestKey::public).collect(),
-        threshold: *thresholds.get(role),
-    })
+fn is_many(role: Role) -> bool {
+    matches!(role, Role::Root | Role::Publishers)
 }
 
 impl Fleet {
     /// Root 2 of 3, publishers 2 of 3, the others 1 of 1.
     pub(super) async fn new() -> Self {
-        let many = |role| matches!(role, Role::Root | Role::Publishers);
-        let keys = PerRole::from_fn(|role| {
-            (0..if many(role) { 3 } else { 1 }).map(|_| TestKey::new()).collect()
+        let keys = |role| (0..if is_many(role) { 3 } else { 1 }).map(|_| TestKey::new()).collect();
+        Self::with(PerRole::from_fn(keys), |role| if is_many(role) { 2 } else { 1 }).await
+    }
+
+    /// One key for everything: the smallest files there are.
+    pub(super) async fn small() -> Self {
+        let key = TestKey::new();
+        Self::with(PerRole::from_fn(|_| vec![key.clone()]), |_| 1).await
+    }
+
+    async fn with(keys: PerRole<Vec<TestKey>>, threshold: fn(Role) -> u32) -> Self {
+        let authorities = PerRole::from_fn(|role| Authority {
+            keys: keys.get(role).iter().map(TestKey::public).collect(),
+            threshold: threshold(role),
         });
-        let thresholds = PerRole::from_fn(|role| if many(role) { 2 } else { 1 });
-        let authorities = owners(&keys, &thresholds);
         let expires = PerRole::from_fn(|role| match role {
             Role::Timestamp => day(1),
             Role::Snapshot => day(7),
@@ -107,22 +113,6 @@ impl Fleet {
         verify(&self.root, state, time(NOW), None).await
     }
 
-    /// The next root, signed by `signers`, put into `state`.
-    pub(super) fn add_root(
-        &self,
-        state: &mut TufState,
-        version: u64,
-        change: impl FnOnce(&mut Value),
-        signers: &[&TestKey],
-    ) {
-        let file = format!("{}.root.json", version - 1);
-        let mut root: Value = canonical::from_bounded_json(&state.metadata[&file]).unwrap();
-        root["signed"]["version"] = version.into();
-        change(&mut root["signed"]);
-        let name = format!("{version}.root.json");
-        state.metadata.insert(name.clone(), resigned(&name, &root["signed"], signers));
-    }
-
     /// A role file of the state with another content, signed by `signers`, and snapshot and timestamp
     /// that name it.
     pub(super) fn replace_role(
@@ -132,34 +122,54 @@ impl Fleet {
         change: impl FnOnce(&mut Value),
         signers: &[&TestKey],
     ) {
-        let old = role_file_name(state, role);
-        let mut file: Value = canonical::from_bounded_json(&state.metadata[&old]).unwrap();
-        change(&mut file["signed"]);
-        let bytes = resigned(&old, &file["signed"], signers);
-        state.metadata.insert(old, bytes);
-        if role == Role::Timestamp {
-            return;
-        }
-        if role != Role::Snapshot {
-            let entry = format!("{}.json", role.name());
-            let bytes = &state.metadata[&role_file_name(state, role)];
-            let meta = described(bytes);
-            self.replace_role(
-                state,
-                Role::Snapshot,
-                |signed| meta.into_iter().for_each(|(k, v)| signed["meta"][&entry][k] = v),
-                &self.keys.snapshot.iter().collect::<Vec<_>>(),
-            );
-            return;
-        }
-        let meta = described(&state.metadata[&role_file_name(state, Role::Snapshot)]);
-        self.replace_role(
-            state,
-            Role::Timestamp,
-            |signed| meta.into_iter().for_each(|(k, v)| signed["meta"]["snapshot.json"][k] = v),
-            &self.keys.timestamp.iter().collect::<Vec<_>>(),
-        );
+        let file = role_file_name(state, role);
+        resign(state, &file, change, signers);
+        self.name_again(state, role);
     }
+
+    /// Makes snapshot and timestamp name the file of `role` as it is now.
+    pub(super) fn name_again(&self, state: &mut TufState, role: Role) {
+        let (above, entry, keys) = match role {
+            Role::Timestamp => return,
+            Role::Snapshot => (Role::Timestamp, "snapshot.json".to_owned(), &self.keys.timestamp),
+            _ => (Role::Snapshot, format!("{}.json", role.name()), &self.keys.snapshot),
+        };
+        let meta = described(&state.metadata[&role_file_name(state, role)]);
+        let change = |signed: &mut Value| {
+            for (key, value) in meta {
+                signed["meta"][&entry][key] = value;
+            }
+        };
+        self.replace_role(state, above, change, &keys.iter().collect::<Vec<_>>());
+    }
+}
+
+/// The next root, signed by `signers`, put into `state`.
+pub(super) fn add_root(
+    state: &mut TufState,
+    version: u64,
+    change: impl FnOnce(&mut Value),
+    signers: &[&TestKey],
+) {
+    let file = format!("{}.root.json", version - 1);
+    let mut root: Value = canonical::from_bounded_json(&state.metadata[&file]).unwrap();
+    root["signed"]["version"] = version.into();
+    change(&mut root["signed"]);
+    let name = format!("{version}.root.json");
+    state.metadata.insert(name.clone(), resigned(&name, &root["signed"], signers));
+}
+
+/// A role file of the state with another content, signed by `signers`.
+pub(super) fn resign(
+    state: &mut TufState,
+    file: &str,
+    change: impl FnOnce(&mut Value),
+    signers: &[&TestKey],
+) {
+    let mut value: Value = canonical::from_bounded_json(&state.metadata[file]).unwrap();
+    change(&mut value["signed"]);
+    let bytes = resigned(file, &value["signed"], signers);
+    state.metadata.insert(file.to_owned(), bytes);
 }
 
 fn described(bytes: &[u8]) -> BTreeMap<&'static str, Value> {
