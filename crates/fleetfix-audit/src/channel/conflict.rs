@@ -40,3 +40,46 @@ fn places(bundle: &FixBundle) -> BTreeSet<(HostedPlatform, &Version)> {
     let affects = bundle.affects.iter();
     affects.flat_map(|a| a.versions.iter().map(|v| (a.platform, &v.version))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use fleetfix_model::{canonical, media};
+    use serde_json::json;
+
+    use super::*;
+
+    fn bundle(id: &str, component: &str, version: &str, conflicts: &[&str]) -> FixBundle {
+        let digest = fleetfix_model::Digest::of(id);
+        let descriptor = json!({"mediaType": media::OCI_INDEX, "digest": digest, "size": 1});
+        let conflicts: Vec<_> =
+            conflicts.iter().map(|id| json!({"id": id, "revision": 1})).collect();
+        canonical::typed(json!({
+            "apiVersion": "fleetfix.openshift.io/v1alpha1", "kind": "FixBundle", "id": id, "revision": 1,
+            "tickets": ["A-1"], "component": component, "request": digest, "plan": digest,
+            "fleet": "quay.io/fleet",
+            "images": [{"minor": "4.20", "repository": component, "tag": "t", "index": descriptor,
+                "platforms": [{"platform": "linux/amd64", "manifest": descriptor}],
+                "base": {"repository": "quay.io/a/b", "digest": digest}, "attestations": []}],
+            "affects": [{"platform": "AWS", "minor": "4.20", "introduced": "4.20.0",
+                "versions": [{"version": version, "image": digest}]}],
+            "delivery": [], "impact": [], "conflicts": conflicts,
+            "rollback": {"possible": false, "reason": "none"},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn no_two_bundles_replace_one_image() {
+        let a = bundle("A-1", "etcd", "4.20.1", &[]);
+        for (other, good) in [
+            (bundle("B-1", "etcd", "4.20.1", &[]), false),
+            (bundle("B-1", "etcd", "4.20.2", &[]), true),
+            (bundle("B-1", "hyperkube", "4.20.1", &[]), true),
+            (bundle("B-1", "hyperkube", "4.20.1", &["A-1"]), false),
+            (bundle("B-1", "hyperkube", "4.20.1", &["C-1"]), true),
+        ] {
+            assert_eq!(check(&[&a, &other]).is_good(), good, "{other:?}");
+            assert_eq!(check(&[&other, &a]).is_good(), good, "{other:?}");
+        }
+    }
+}

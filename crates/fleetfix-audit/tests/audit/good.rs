@@ -1,6 +1,6 @@
 //! Fleets that hold, and what their verdicts say.
 
-use crate::fleet::{Fleet, NOW, Recipe, find};
+use crate::fleet::{Fleet, NOW, Recipe, Shape, find};
 use fleetfix_audit::ChannelPlace;
 use fleetfix_audit::state::write_dir;
 use fleetfix_model::verdict::{Outcome, Status};
@@ -89,4 +89,13 @@ async fn a_paused_bundle_is_verified_and_told() {
     let paused = find(&audit.concluded.verdict.checks, "paused").unwrap();
     assert!(paused.detail.contains("hold on"), "{paused:?}");
     assert!(audit.verified.unwrap().is_paused(fleet.made.bundle.digest));
+}
+
+#[tokio::test]
+async fn images_of_every_shape() {
+    for shape in [Shape::Index, Shape::DockerList, Shape::Manifest] {
+        let audit = Fleet::make(&Recipe { shape, ..Recipe::default() }).await.verify().await;
+        let audit = audit.unwrap();
+        assert!(audit.verified.is_some(), "{shape:?}:\n{}", audit.concluded.verdict);
+    }
 }

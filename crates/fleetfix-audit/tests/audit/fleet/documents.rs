@@ -7,7 +7,7 @@ use fleetfix_registry::Store;
 use fleetfix_signer::SigningKey;
 use serde_json::{Value, json};
 
-use super::images::{Image, PLATFORMS};
+use super::images::{Image, Shape};
 use super::{Attestation, FLEET, Made, Recipe, Who, public, put};
 
 const API: &str = "fleetfix.openshift.io/v1alpha1";
@@ -32,14 +32,17 @@ pub(crate) fn request() -> Value {
     })
 }
 
-pub(crate) fn plan(request: Digest) -> Value {
-    let platforms =
-        PLATFORMS.map(|a| json!({"platform": format!("linux/{a}"), "digest": base_child(a)}));
+pub(crate) fn plan(shape: Shape, request: Digest) -> Value {
+    let platforms: Vec<_> = shape
+        .architectures()
+        .iter()
+        .map(|a| json!({"platform": format!("linux/{a}"), "digest": base_child(a)}))
+        .collect();
     json!({
         "apiVersion": API, "kind": "FixPlan", "id": "FIX-1", "revision": 1, "tickets": ["OCPBUGS-1"],
         "request": request, "requester": "rae", "component": "etcd",
         "fixes": [{"minor": "4.20", "commit": COMMIT, "authors": ["art"]}],
-        "bases": [{"digest": base(), "repository": BASE_REPOSITORY, "mediaType": media::OCI_INDEX,
+        "bases": [{"digest": base(), "repository": BASE_REPOSITORY, "mediaType": shape.media_types()[0],
             "minor": "4.20", "origin": "payload", "platforms": platforms,
             "hypershiftLabels": ["io.openshift.hypershift.control-plane-operator-skips-haproxy"]}],
         "rows": [{"platform": "AWS", "version": "4.20.1", "status": "covered", "base": base()}],
@@ -51,7 +54,9 @@ pub(crate) fn plan(request: Digest) -> Value {
 
 pub(crate) fn attestations(image: &Image, plan: Digest) -> Vec<Attestation> {
     let on = image.index.digest;
-    let platforms: Vec<_> = PLATFORMS
+    let platforms: Vec<_> = image
+        .shape
+        .architectures()
         .iter()
         .zip(&image.children)
         .map(|(a, child)| {
@@ -86,7 +91,9 @@ pub(crate) fn bundle(
     statements: Vec<(String, Digest)>,
 ) -> Value {
     let index = image.index.digest;
-    let platforms: Vec<_> = PLATFORMS
+    let platforms: Vec<_> = image
+        .shape
+        .architectures()
         .iter()
         .zip(&image.children)
         .map(|(a, child)| json!({"platform": format!("linux/{a}"), "manifest": child}))

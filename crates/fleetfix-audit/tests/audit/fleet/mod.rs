@@ -23,6 +23,8 @@ use fleetfix_trust::tuf::edit::{Authority, Changes, Current, Draft, PerRole, Rol
 use fleetfix_trust::{PublicKey, Sign};
 use serde_json::{Value, json};
 
+pub(crate) use images::Shape;
+
 /// The name that signatures give the fleet.
 pub(crate) const FLEET: &str = "quay.io/fleet";
 /// When it is.
@@ -73,6 +75,7 @@ pub(crate) struct Attestation {
 /// What a test may change. Each function gets what would be written, and what was made so far.
 #[derive(Clone, Copy)]
 pub(crate) struct Recipe {
+    pub(crate) shape: Shape,
     pub(crate) policy: fn(&mut Value),
     pub(crate) request: fn(&mut Value),
     pub(crate) config: fn(&mut Value),
@@ -91,6 +94,7 @@ pub(crate) struct Recipe {
 impl Default for Recipe {
     fn default() -> Self {
         Self {
+            shape: Shape::Index,
             policy: |_| {},
             request: |_| {},
             config: |_| {},
@@ -218,7 +222,7 @@ impl Fleet {
         let mut request = documents::request();
         (recipe.request)(&mut request);
         let request = canonical(&request);
-        let mut plan = documents::plan(Digest::of(&request));
+        let mut plan = documents::plan(recipe.shape, Digest::of(&request));
         (recipe.plan)(&mut plan);
         let plan = canonical(&plan);
 
