@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fleetfix_tests::base::{self, CAPABILITY, PROGRAM};
+use fleetfix_tests::base::{self, CAPABILITY, PROGRAM, Root};
 use fleetfix_tests::client::Clients;
 use fleetfix_tests::image::{Family, Layout, MTIME};
 use fleetfix_tests::keys;
@@ -15,7 +15,7 @@ use fleetfix_tests::{child, http};
 #[test]
 fn each_registry_takes_the_upstream_images_and_gives_the_same_bytes() {
     let clients = Clients::new();
-    let upstream = Upstream::write(&clients.path("upstream"));
+    let upstream = Upstream::write(&clients.path("upstream"), Root::Debian);
     for kind in KINDS {
         let registry = Registry::start(kind);
         upstream.push(&clients, &registry.repository("mirror"));

@@ -35,7 +35,7 @@ fn in_layouts() {
 }
 
 fn plan_and_patch(place: Place) {
-    let lab = Lab::new(place);
+    let lab = Lab::with_debian(place);
     lab.plan().success();
     let images = lab.patch().success().json()["images"].as_array().unwrap().clone();
     let plan = lab.json("plan.json");
@@ -143,7 +143,7 @@ fn again(lab: &Lab, images: &[Value]) {
 
 #[test]
 fn metadata_of_replaced_files_stays() {
-    let lab = Lab::new(Place::Registry(Kind::Distribution));
+    let lab = Lab::with_debian(Place::Registry(Kind::Distribution));
     let directory = "usr/libexec/control-plane";
     // As in the image; one path goes through a symlink of the base's root.
     let files = ["bin/control-plane-operator", "opt/app/a.conf", "var/lib/control-plane/state"];

@@ -1,11 +1,10 @@
 //! From request to channel, in every place: what clusters, cosign and our verifier say of it.
 
 use fleetfix_tests::chain::{CHANNEL, Chain};
-use fleetfix_tests::lab::Place;
+use fleetfix_tests::lab::{Lab, Place};
 use fleetfix_tests::people::REQUIRED;
 use fleetfix_tests::proxy::Request;
 use fleetfix_tests::registry::Kind;
-use serde_json::Value;
 
 #[test]
 fn in_docker_registry() {
@@ -23,7 +22,7 @@ fn in_olareg() {
 }
 
 fn from_request_to_cluster(kind: Kind) {
-    let chain = Chain::new(Place::Registry(kind));
+    let chain = Chain::in_lab(Lab::with_debian(Place::Registry(kind)));
     let (clients, people) = (&chain.lab.clients, &chain.people);
     let bundle = chain.build();
     let images = chain.published();
@@ -67,8 +66,10 @@ fn verified(chain: &Chain, bundle: &str) {
     let channel = chain.channel();
     let verdict = chain.verify("channel", &channel, &["--state", "state"]).success().json();
     assert!(verdict.to_string().contains(bundle.split_once('@').unwrap().1), "{verdict}");
+    // Whoever has seen the channel before knows that it did not go back; a layout is offline.
     let again = chain.verify("channel", &channel, &["--state", "state"]).success().json();
-    assert_eq!(verdict["outcome"], again["outcome"]);
+    let outcome = if chain.lab.has_registry() { "verified" } else { "verifiedFreshnessUnknown" };
+    assert_eq!(again["outcome"], outcome, "{again:#}");
     let digest = bundle.split_once('@').unwrap().1;
     let there = format!("{}@{digest}", chain.lab.at("fleet/bundles"));
     chain.verify("bundle", &there, &[]).success();
@@ -128,13 +129,13 @@ fn approvals_that_do_not_count() {
     approve("rita", &people.rita);
     let before = chain.verify("channel", &chain.channel(), &[]).success().json();
 
-    chain.publish(&bundle, &[]).code(10);
+    chain.publish(&bundle, &[]).code(2).says("--approval");
     chain.publish(&bundle, &["alice"]).code(10);
     chain.publish(&bundle, &["alice", "alice"]).code(10);
     // Rita asked for the fix; and bob's name with another's key is not bob.
     chain.publish(&bundle, &["alice", "rita"]).code(10).says("rita");
     approve("bob", &people.pause);
-    chain.publish(&bundle, &["alice", "bob"]).code(10).says("bob");
+    chain.publish(&bundle, &["alice", "bob"]).code(10).says("signed by no key of the policy");
     approve("bob", &people.alice);
     chain.publish(&bundle, &["alice", "bob"]).code(10);
     let envelope = std::fs::read_to_string(chain.lab.bench.path("alice.approval")).unwrap();
@@ -143,21 +144,12 @@ fn approvals_that_do_not_count() {
     chain.publish(&bundle, &["alice", "carol"]).code(11).says("carol.approval");
 
     let after = chain.verify("channel", &chain.channel(), &[]).success().json();
-    assert_eq!(without_time(before), without_time(after), "the channel did not move");
+    assert_eq!(before["subject"], after["subject"], "the channel did not move");
     assert!(!chain.lab.bench.path("images/fleet/hypershift").exists(), "nothing was copied");
 
     approve("bob", &people.bob);
     chain.publish(&bundle, &["alice", "bob"]).success();
     assert!(chain.lab.bench.path("images/fleet/hypershift").exists());
-}
-
-/// A verdict without the time at which it was given.
-fn without_time(mut verdict: Value) -> Value {
-    if let Some(verdict) = verdict.as_object_mut() {
-        verdict.remove("time");
-        verdict.remove("at");
-    }
-    verdict
 }
 
 #[test]

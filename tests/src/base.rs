@@ -26,6 +26,17 @@ pub struct Recipe {
     pub commit: &'static str,
     /// Media types.
     pub family: Family,
+    /// What is below the component's own layer.
+    pub root: Root,
+}
+
+/// The file system below the component's own layer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Root {
+    /// A Debian root in two layers.
+    Debian,
+    /// Nothing: for tests that are not about images, and quick.
+    Empty,
 }
 
 /// A base image.
@@ -41,7 +52,10 @@ pub struct Base {
 
 /// Writes a base into a layout, tagged with its name.
 pub fn write(layout: &Layout, recipe: Recipe) -> Base {
-    let root = debian_root(layout);
+    let root = match recipe.root {
+        Root::Debian => debian_root(layout),
+        Root::Empty => Vec::new(),
+    };
     let children: Vec<(Value, Value)> = ARCHITECTURES
         .iter()
         .map(|architecture| {
@@ -142,12 +156,14 @@ fn config(recipe: Recipe, architecture: &str) -> Value {
             },
         },
         "history": [
-            step("ADD root"),
-            step("ADD usr"),
             {"created": "2025-06-01T12:00:00Z", "created_by": "USER 1001", "empty_layer": true},
             step("COPY control-plane-operator"),
         ],
     });
+    if recipe.root == Root::Debian {
+        let history = config["history"].as_array_mut().expect("a list");
+        history.splice(0..0, [step("ADD root"), step("ADD usr")]);
+    }
     if let Some(variant) = platform(architecture).get("variant") {
         config["variant"] = variant.clone();
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::base::Root;
 use crate::binary::Workbench;
 use crate::child::Output;
 use crate::client::Clients;
@@ -46,8 +47,17 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Writes upstream's images there and a request into the workbench.
+    /// Writes upstream's images, without a root file system, there and a request into the workbench.
     pub fn new(place: Place) -> Self {
+        Self::over(place, Root::Empty)
+    }
+
+    /// The same with component images over a Debian root.
+    pub fn with_debian(place: Place) -> Self {
+        Self::over(place, Root::Debian)
+    }
+
+    fn over(place: Place, root: Root) -> Self {
         let (bench, clients) = (Workbench::new(), Clients::new());
         request::write(bench.dir());
         let registry = match place {
@@ -55,7 +65,7 @@ impl Lab {
             Place::Layout => None,
         };
         let images = bench.path("images");
-        let upstream = Upstream::write(&images.join("mirror"));
+        let upstream = Upstream::write(&images.join("mirror"), root);
         let proxy = registry.as_ref().map(|registry| {
             upstream.push(&clients, &registry.repository("mirror"));
             Proxy::start(registry.address())

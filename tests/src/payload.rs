@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::base::{self, ARCHITECTURES, Base, Recipe};
+use crate::base::{self, ARCHITECTURES, Base, Recipe, Root};
 use crate::client::Clients;
 use crate::image::{Family, LayerWriter, Layout, put_image, put_index};
 
@@ -24,6 +24,7 @@ pub const BASE_420: Recipe = Recipe {
     name: "base-4.20",
     commit: "1111111111111111111111111111111111111111",
     family: Family::Docker,
+    root: Root::Debian,
 };
 
 /// The base of 4.21.0.
@@ -31,6 +32,7 @@ pub const BASE_421: Recipe = Recipe {
     name: "base-4.21",
     commit: "2222222222222222222222222222222222222222",
     family: Family::Oci,
+    root: Root::Debian,
 };
 
 /// Payloads and the component images that they name, in layouts on disk.
@@ -50,11 +52,11 @@ impl Upstream {
         [("4.20.1", "4.20.0"), ("4.20.2", "4.20.1"), ("4.21.0", "4.20.2")];
 
     /// Writes all of it below a directory: mirror [`ORIGIN`] to `oci:DIR`.
-    pub fn write(dir: &Path) -> Self {
+    pub fn write(dir: &Path, root: Root) -> Self {
         let releases = Layout::create(&dir.join(RELEASES));
         let components = Layout::create(&dir.join(COMPONENTS));
-        let base_420 = base::write(&components, BASE_420);
-        let base_421 = base::write(&components, BASE_421);
+        let base_420 = base::write(&components, Recipe { root, ..BASE_420 });
+        let base_421 = base::write(&components, Recipe { root, ..BASE_421 });
         for (version, previous) in Self::VERSIONS {
             let base = if version.starts_with("4.20.") { &base_420 } else { &base_421 };
             write_payload(&releases, version, previous, base);

@@ -74,3 +74,16 @@ payloadTemplates:
 "
     )
 }
+
+/// The request for the first release line only: one base.
+pub fn text_420() -> String {
+    let text = text();
+    let part = |from: &str, to: &str| {
+        let start = text.find(from).unwrap_or_else(|| panic!("no `{from}` in the request"));
+        let end = text[start..].find(to).map_or(text.len(), |at| start + at);
+        text[start..end].to_owned()
+    };
+    let second_fix = part("- minor: \"4.21\"", "affected:");
+    let second_affected = part("- platform: AWS\n  introduced: 4.21", "payloadTemplates:");
+    text.replace(&second_fix, "").replace(&second_affected, "")
+}
