@@ -34,6 +34,9 @@ pub(super) struct RawEntry {
 /// What comes before a header and changes its meaning.
 #[derive(Default)]
 struct Extension {
+    /// GNU's long names. They win over pax records, as in Go.
+    long_path: Option<Vec<u8>>,
+    long_link: Option<Vec<u8>>,
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
@@ -51,11 +54,13 @@ pub(super) struct Archive<'a, R> {
     offset: u64,
     /// Content of the last entry that was not read.
     content: u64,
+    /// Bytes of names and extensions so far.
+    memory: u64,
 }
 
 impl<'a, R: Read> Archive<'a, R> {
     pub(super) fn new(subject: &'a str, reader: R, limits: &'a Limits) -> Self {
-        Self { subject, reader, limits, offset: 0, content: 0 }
+        Self { subject, reader, limits, offset: 0, content: 0, memory: 0 }
     }
 
     /// The next entry; `None` at the end of the archive.
@@ -68,18 +73,27 @@ impl<'a, R: Read> Archive<'a, R> {
             let Some(header) = self.header()? else { return Ok(None) };
             let fields = header.as_old();
             let [kind] = fields.linkflag;
-            let size = extension.size.map_or_else(|| unsigned(&fields.size), Ok);
+            // A record speaks of the entry, never of a header that extends it: readers that differ
+            // here see different archives (CVE-2025-62518).
+            let given = extension.size.filter(|_| !matches!(kind, b'x' | b'g' | b'L' | b'K'));
+            let size = given.map_or_else(|| unsigned(&fields.size), Ok);
             let size = size.map_err(|reason| self.broken(offset, "size", reason))?;
             match kind {
                 b'x' => {
                     let body = self.body(size, self.limits.extension)?;
+                    // Records of an earlier header for the same entry do not count.
+                    let Extension { long_path, long_link, .. } = extension;
+                    extension = Extension { long_path, long_link, ..Extension::default() };
                     extension.take_records(&body).map_err(|reason| self.archive(offset, reason))?;
                 }
                 // Global records: Go's reader gives them out as an entry of their own, and nobody
-                // uses it.
-                b'g' => self.content = padded(size),
-                b'L' => extension.path = Some(until_nul(&self.body(size, self.limits.extension)?)),
-                b'K' => extension.link = Some(until_nul(&self.body(size, self.limits.extension)?)),
+                // uses it. What came before was for that entry.
+                b'g' => {
+                    self.content = padded(size);
+                    extension = Extension::default();
+                }
+                b'L' => extension.long_path = self.long(size)?,
+                b'K' => extension.long_link = self.long(size)?,
                 _ => return self.entry(&header, kind, size, extension, offset).map(Some),
             }
         }
@@ -94,10 +108,12 @@ impl<'a, R: Read> Archive<'a, R> {
         offset: u64,
     ) -> Result<RawEntry, Error> {
         let fields = header.as_old();
-        let path = extension.path.unwrap_or_else(|| header.path_bytes().into_owned());
-        let link = extension
-            .link
-            .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned());
+        let path = extension.long_path.or(extension.path);
+        let path = path.unwrap_or_else(|| header.path_bytes().into_owned());
+        let link = extension.long_link.or(extension.link);
+        let link =
+            link.unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned());
+        self.charge((path.len() + link.len()) as u64)?;
         let id = |given: Option<u64>, field: &[u8], name| match given {
             Some(id) => Ok(id),
             None => unsigned(field).map_err(|reason| self.broken(offset, name, reason)),
@@ -192,11 +208,27 @@ impl<'a, R: Read> Archive<'a, R> {
         if size > limit {
             return Err(self.limit("bytes in an extended header", limit));
         }
+        self.charge(size)?;
         let length = usize::try_from(size).unwrap_or_default();
         let mut body = vec![0; length];
         self.exactly(&mut body)?;
         self.skip(padded(size) - size)?;
         Ok(body)
+    }
+
+    /// A GNU long name; an empty one does not count, as in Go.
+    fn long(&mut self, size: u64) -> Result<Option<Vec<u8>>, Error> {
+        let name = until_nul(&self.body(size, self.limits.extension)?);
+        Ok((!name.is_empty()).then_some(name))
+    }
+
+    /// Counts what is kept. Extensions count whole, since small records cost more than their bytes.
+    fn charge(&mut self, n: u64) -> Result<(), Error> {
+        self.memory = self.memory.saturating_add(n);
+        if self.memory > self.limits.memory {
+            return Err(self.limit("bytes of names and attributes", self.limits.memory));
+        }
+        Ok(())
     }
 
     fn skip(&mut self, length: u64) -> Result<(), Error> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
+use fleetfix_model::{Class, Classify};
 
 use super::Limits;
 use super::archive::{Archive, RawEntry};
@@ -52,8 +53,19 @@ pub struct LayerIndex {
 
 impl LayerIndex {
     /// Reads a layer to its end, plain or compressed with gzip. `subject` names it in messages. Give
-    /// it a reader that checks the digest: it is read to its end too.
+    /// it a reader that checks the digest: it is read to its end too, also where the archive is broken,
+    /// and wrong content is named as such rather than by what it broke.
     pub fn read(subject: &str, mut reader: impl Read, limits: &Limits) -> Result<Self, Error> {
+        let index = Self::parse(subject, &mut reader, limits);
+        let rest = io::copy(&mut reader, &mut io::sink()).map_err(|e| from_io(e, subject));
+        match (index, rest) {
+            (Ok(index), Ok(_)) => Ok(index),
+            (_, Err(wrong)) if wrong.class() == Class::Refused => Err(wrong),
+            (Err(e), _) | (Ok(_), Err(e)) => Err(e),
+        }
+    }
+
+    fn parse(subject: &str, reader: &mut impl Read, limits: &Limits) -> Result<Self, Error> {
         let mut magic = Vec::new();
         reader.by_ref().take(4).read_to_end(&mut magic).map_err(|e| from_io(e, subject))?;
         // Media types lie about compression, so nobody trusts them: containers/image looks at
@@ -65,31 +77,24 @@ impl LayerIndex {
         if let Some((_, compression)) = unsupported {
             return Err(Error::UnsupportedCompression { subject: subject.to_owned(), compression });
         }
-        let whole = io::Cursor::new(magic).chain(&mut reader);
-        let index = if gzip {
+        let whole = io::Cursor::new(magic).chain(reader);
+        if gzip {
             let decoder = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, whole));
-            Self::read_archive(subject, BufReader::with_capacity(64 << 10, decoder), limits)?
+            Self::read_archive(subject, BufReader::with_capacity(64 << 10, decoder), limits)
         } else {
-            Self::read_archive(subject, BufReader::with_capacity(64 << 10, whole), limits)?
-        };
-        io::copy(&mut reader, &mut io::sink()).map_err(|e| from_io(e, subject))?;
-        Ok(index)
+            Self::read_archive(subject, BufReader::with_capacity(64 << 10, whole), limits)
+        }
     }
 
     fn read_archive(subject: &str, reader: impl Read, limits: &Limits) -> Result<Self, Error> {
         let mut archive = Archive::new(subject, reader, limits);
         let mut index = Self::default();
-        let (mut count, mut memory) = (0_u64, 0_u64);
+        let mut count = 0_u64;
         let limit = |what, limit| Error::LayerLimit { subject: subject.to_owned(), what, limit };
         while let Some(entry) = archive.next()? {
             count += 1;
-            let xattrs: usize = entry.metadata.xattrs.iter().map(|(k, v)| k.len() + v.len()).sum();
-            memory += (entry.path.len() + entry.link.len() + xattrs) as u64;
             if count > limits.entries {
                 return Err(limit("entries", limits.entries));
-            }
-            if memory > limits.memory {
-                return Err(limit("bytes of names and attributes", limits.memory));
             }
             if entry.path.len() > MAX_PATH || entry.link.len() > MAX_PATH {
                 return Err(limit("bytes in a path", MAX_PATH as u64));

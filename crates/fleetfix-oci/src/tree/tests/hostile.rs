@@ -49,6 +49,70 @@ fn the_reader_is_read_to_its_end() {
 }
 
 #[test]
+fn a_tampered_layer_is_refused_by_its_digest_whatever_it_broke() {
+    let good = tar().file("a", 0o644).file("b", 0o600).end();
+    let expected = fleetfix_model::Digest::of(&good);
+    for at in [0, 1, 150, 600] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        let reader = crate::checked::CheckedReader::new(&bytes[..], "layer", expected, None);
+        let error = LayerIndex::read("layer", reader, &Limits::default()).unwrap_err();
+        assert!(matches!(error, Error::WrongDigest { .. }), "{at}: {error:?}");
+    }
+    let zstd = b"\x28\xb5\x2f\xfd....";
+    let reader = crate::checked::CheckedReader::new(&zstd[..], "layer", expected, None);
+    let error = LayerIndex::read("layer", reader, &Limits::default()).unwrap_err();
+    assert!(matches!(error, Error::WrongDigest { .. }), "{error:?}");
+}
+
+#[test]
+fn extended_headers_without_an_entry_are_charged() {
+    let limits = Limits { memory: 10_000, ..Limits::default() };
+    let mut archive = tar();
+    for n in 0..20 {
+        let key = format!("SCHILY.xattr.user.{n}");
+        archive = archive.pax(&[(key.as_str(), &[b'x'; 600])]);
+    }
+    match LayerIndex::read("layer", &archive.end()[..], &limits) {
+        Err(Error::LayerLimit { what, .. }) => assert_eq!(what, "bytes of names and attributes"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_extended_header_replaces_the_one_before_it() {
+    let archive = tar()
+        .pax(&[("SCHILY.xattr.user.a", b"1"), ("path", b"one"), ("uid", b"7")])
+        .pax(&[("SCHILY.xattr.user.b", b"2")])
+        .file("two", 0o644);
+    let index = read(&archive.end()).unwrap();
+    let metadata = &index.get(b"two").unwrap().metadata;
+    assert_eq!(metadata.xattrs.keys().collect::<Vec<_>>(), [b"user.b"]);
+    assert_ne!(metadata.uid, 7);
+}
+
+#[test]
+fn a_size_record_is_for_the_entry_not_for_a_header_between() {
+    let body = |kind: EntryType, content: &[u8]| {
+        let archive = tar().pax(&[("size", b"0")]).add(kind, "long", 0, content).dir("b", 0o755);
+        read(&archive.end()).unwrap().entries.into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(body(EntryType::GNULongName, b"name\0"), [b"name".to_vec()]);
+    assert_eq!(body(EntryType::GNULongLink, b"name\0"), [b"b".to_vec()]);
+    assert_eq!(body(EntryType::XHeader, b"10 path=c\n"), [b"c".to_vec()]);
+    assert_eq!(body(EntryType::XGlobalHeader, b"10 path=c\n"), [b"b".to_vec()]);
+}
+
+#[test]
+fn long_names_win_over_records() {
+    let archive = tar()
+        .add(EntryType::GNULongName, "long", 0, b"gnu\0")
+        .pax(&[("path", b"pax")])
+        .file("own", 0o644);
+    assert!(read(&archive.end()).unwrap().get(b"gnu").is_some());
+}
+
+#[test]
 fn hostile_archives() {
     let huge = {
         let mut header = Header::new_ustar();
