@@ -266,9 +266,21 @@ impl RawDescriptor {
     pub fn is_image(&self) -> bool {
         matches!(self.media_type.as_str(), media::OCI_MANIFEST | media::DOCKER_MANIFEST)
             && self.annotation("vnd.docker.reference.type").is_none()
+            && !self.is_artifact()
             && self
                 .platform()
                 .is_none_or(|p| (p.os.as_str(), p.architecture.as_str()) != ("unknown", "unknown"))
+    }
+
+    /// True for an artifact beside the images. An image may state its configuration's type as its
+    /// artifact type (image-spec v1.1 descriptor.md), and runtimes choose by the platform alone: what
+    /// names one is an image to them.
+    fn is_artifact(&self) -> bool {
+        let of_images = [media::OCI_CONFIG, media::DOCKER_CONFIG];
+        let kind = self.raw.get("artifactType").filter(|kind| !kind.is_null());
+        let platform = self.raw.get("platform").filter(|platform| !platform.is_null());
+        kind.is_some_and(|kind| kind.as_str().is_none_or(|kind| !of_images.contains(&kind)))
+            && platform.is_none()
     }
 
     /// The image in the same index that an entry is about, by `BuildKit`'s annotation.

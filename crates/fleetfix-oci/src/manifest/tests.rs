@@ -95,6 +95,11 @@ fn which_children_are_images() {
     assert!(!child(media::OCI_MANIFEST, unknown).is_image());
     assert!(!child(media::OCI_MANIFEST, &reference).is_image());
     assert!(!child(media::OCI_INDEX, arm).is_image());
+    let artifact = r#","artifactType":"application/vnd.x""#;
+    assert!(!child(media::OCI_MANIFEST, artifact).is_image());
+    assert!(child(media::OCI_MANIFEST, &format!("{artifact}{arm}")).is_image(), "it can be run");
+    let config = format!(r#","artifactType":"{}""#, media::OCI_CONFIG);
+    assert!(child(media::OCI_MANIFEST, &config).is_image());
     assert_eq!(child(media::OCI_MANIFEST, &reference).refers_to(), Some(D.parse().unwrap()));
     assert_eq!(
         child(media::OCI_MANIFEST, r#","platform":{"os":"a b","architecture":"c"}"#).platform(),
