@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::MutexGuard;
 
 use fleetfix_model::canonical::from_bounded_json;
 use fleetfix_model::name::Tag;
@@ -25,6 +26,17 @@ use crate::manifest::RawDescriptor;
 const VERSION: &str = "1.0.0";
 /// Largest `oci-layout` and `index.json` that are read, in bytes.
 const MAX_INDEX: u64 = fleetfix_model::canonical::MAX_SIZE as u64;
+
+/// What became of a tag that must not change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NewTag {
+    /// It was set.
+    Set,
+    /// It stood there already.
+    AlreadyThere,
+    /// It stands at other content, and nothing was written.
+    Taken(Digest),
+}
 
 /// A layout on disk.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -187,13 +199,44 @@ impl Layout {
     }
 
     /// Moves `tag` to `descriptor`, whose blob must be there. Returns false if it stood there
-    /// already and nothing was written. Threads of one process wait for each other; two processes
-    /// that write one layout at a time can lose a tag, never the file.
+    /// already and nothing was written. Writers wait for each other, in other processes too where
+    /// the file system has locks.
     pub fn set_tag(&self, tag: &Tag, descriptor: &Descriptor) -> Result<bool, Error> {
+        let _turn = self.turn_for(descriptor)?;
+        self.move_tag(tag, descriptor)
+    }
+
+    /// Sets `tag` to `descriptor`, whose blob must be there, unless it stands at other content. No
+    /// other writer can set it in between.
+    pub fn set_new_tag(&self, tag: &Tag, descriptor: &Descriptor) -> Result<NewTag, Error> {
+        let _turn = self.turn_for(descriptor)?;
+        match self.resolve(tag)? {
+            Some(other) if other.digest != descriptor.digest => Ok(NewTag::Taken(other.digest)),
+            _ if self.move_tag(tag, descriptor)? => Ok(NewTag::Set),
+            _ => Ok(NewTag::AlreadyThere),
+        }
+    }
+
+    /// The right to change the index, for a tag at a blob that is there. The lock is on a file that
+    /// each layout has: one more would be none of the format's.
+    fn turn_for(&self, descriptor: &Descriptor) -> Result<(MutexGuard<'static, ()>, File), Error> {
         if !self.has_blob(descriptor.digest)? {
             return Err(Error::NoBlob { dir: self.dir.clone(), digest: descriptor.digest });
         }
-        let _turn = index::turn();
+        let turn = index::turn();
+        let path = self.dir.join("oci-layout");
+        // NFS locks only what is open for writing.
+        let file = File::options().read(true).write(true).open(&path);
+        let file = file.or_else(|_| File::open(&path)).map_err(Error::file("read", &path))?;
+        match file.lock() {
+            Err(e) if e.kind() != std::io::ErrorKind::Unsupported => {
+                Err(Error::file("lock", path)(e))
+            }
+            _ => Ok((turn, file)),
+        }
+    }
+
+    fn move_tag(&self, tag: &Tag, descriptor: &Descriptor) -> Result<bool, Error> {
         let Some(changed) = index::with_tag(self.read_index()?, &self.dir, tag, descriptor)? else {
             return Ok(false);
         };

@@ -150,6 +150,28 @@ fn threads_do_not_lose_each_others_tags() {
 }
 
 #[test]
+fn a_new_tag_does_not_move() {
+    let (_dir, layout) = layout();
+    let (one, two) = (put(&layout, "one"), put(&layout, "two"));
+    assert_eq!(layout.set_new_tag(&tag("v1"), &one).unwrap(), NewTag::Set);
+    assert_eq!(layout.set_new_tag(&tag("v1"), &one).unwrap(), NewTag::AlreadyThere);
+    assert_eq!(layout.set_new_tag(&tag("v1"), &two).unwrap(), NewTag::Taken(one.digest));
+    assert_eq!(layout.resolve(&tag("v1")).unwrap().unwrap().digest, one.digest);
+}
+
+#[test]
+fn a_writer_holds_the_lock_that_other_processes_see() {
+    let (_dir, layout) = layout();
+    let one = put(&layout, "one");
+    // A lock belongs to one opening of the file: this one is as another process's.
+    let theirs = File::open(layout.dir().join("oci-layout")).unwrap();
+    let turn = layout.turn_for(&one).unwrap();
+    assert!(matches!(theirs.try_lock(), Err(fs::TryLockError::WouldBlock)));
+    drop(turn);
+    theirs.try_lock().unwrap();
+}
+
+#[test]
 fn a_broken_index_is_an_error() {
     let (_dir, layout) = layout();
     for broken in ["", "{}", "[]", r#"{"manifests":[{}]}"#, r#"{"manifests":[],"manifests":[]}"#] {
