@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use fleetfix_model::name::Tag;
 use fleetfix_model::{Descriptor, Digest, Reference, Repository};
+use fleetfix_oci::layout::NewTag;
 use fleetfix_oci::manifest::Manifest;
 
 use crate::Error;
@@ -255,7 +256,8 @@ impl Store {
         self.move_tag(before.map(|d| d.digest), tag, media_type, bytes).await
     }
 
-    /// Makes `tag` name this manifest unless it names something else: [`Error::TagTaken`].
+    /// Makes `tag` name this manifest unless it names something else: [`Error::TagTaken`]. In a
+    /// layout no other writer can come in between; a registry has no such request.
     pub async fn put_immutable_tag(
         &self,
         tag: &Tag,
@@ -264,11 +266,21 @@ impl Store {
     ) -> Result<Written, Error> {
         let expected = Digest::of(bytes);
         let before = self.resolve(tag).await?.map(|d| d.digest);
-        if let Some(actual) = before.filter(|before| *before != expected) {
+        let taken = |actual| {
             let reference = Box::new(self.repository.tagged(tag.clone()));
-            return Err(Error::TagTaken { reference, expected, actual });
+            Err(Error::TagTaken { reference, expected, actual })
+        };
+        if let Some(actual) = before.filter(|before| *before != expected) {
+            return taken(actual);
         }
-        self.move_tag(before, tag, media_type, bytes).await
+        let Place::Directory(directory) = &self.place else {
+            return self.move_tag(before, tag, media_type, bytes).await;
+        };
+        match directory.put_new_tag(tag, media_type, bytes)? {
+            NewTag::Set => Ok(Written::New),
+            NewTag::AlreadyThere => Ok(Written::AlreadyThere),
+            NewTag::Taken(actual) => taken(actual),
+        }
     }
 
     async fn move_tag(

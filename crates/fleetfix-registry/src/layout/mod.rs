@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use fleetfix_model::name::Tag;
 use fleetfix_model::{Descriptor, Digest, Repository};
-use fleetfix_oci::layout::Layout;
+use fleetfix_oci::layout::{Layout, NewTag};
 use fleetfix_oci::manifest::{MAX_SIZE, Manifest};
 
 use crate::Error;
@@ -148,6 +148,18 @@ impl Directory {
         let moved =
             layout.set_tag(tag, &Descriptor::of(media_type, bytes)).map_err(|e| self.fail(e))?;
         Ok(if moved { Written::New } else { Written::AlreadyThere })
+    }
+
+    /// Sets a tag that must not move; says what it stands at otherwise.
+    pub(crate) fn put_new_tag(
+        &self,
+        tag: &Tag,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<NewTag, Error> {
+        let layout = self.create()?;
+        layout.put_bytes(bytes).map_err(|e| self.fail(e))?;
+        layout.set_new_tag(tag, &Descriptor::of(media_type, bytes)).map_err(|e| self.fail(e))
     }
 }
 
