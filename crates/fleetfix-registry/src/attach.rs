@@ -22,6 +22,8 @@ use crate::{Error, Store, Written};
 pub const MAX_ATTACHMENTS: usize = 1000;
 /// Largest attachment, in bytes.
 pub const MAX_ATTACHMENT: u64 = 8 << 20;
+/// Most bytes of all attachments of one subject.
+pub const MAX_BYTES: u64 = 64 << 20;
 /// How often is written before giving up against other writers.
 const MAX_WRITES: u32 = 5;
 /// Attachments that are read at a time.
@@ -92,23 +94,35 @@ pub async fn candidates(
 ) -> Result<Vec<Attachment>, Error> {
     let tag = kind.tag(subject)?;
     let Some(attached) = Attached::read(store, &tag).await? else { return Ok(Vec::new()) };
-    stream::iter(attached.layers)
-        .map(|layer| async move {
-            let what = || format!("attachment {}", store.repository().at(layer.digest));
-            if layer.size > MAX_ATTACHMENT {
-                return Err(Error::TooLarge { what: what(), max: MAX_ATTACHMENT });
-            }
-            let payload = store.blob(layer.digest, layer.size).await?;
-            let (expected, actual) = (layer.size, payload.len() as u64);
-            if actual != expected {
-                return Err(Error::SizeMismatch { what: what(), expected, actual });
-            }
-            let annotations = layer.annotations();
-            Ok(Attachment { media_type: layer.media_type, payload, annotations })
-        })
-        .buffered(PARALLEL)
-        .try_collect()
-        .await
+    let what =
+        |layer: &RawDescriptor| format!("attachment {}", store.repository().at(layer.digest));
+    // Signatures of one payload by several keys share its blob.
+    let mut blobs = BTreeMap::new();
+    for layer in &attached.layers {
+        if layer.size > MAX_ATTACHMENT {
+            return Err(Error::TooLarge { what: what(layer), max: MAX_ATTACHMENT });
+        }
+        blobs.insert(layer.digest, layer.size);
+    }
+    let payloads: BTreeMap<Digest, Vec<u8>> =
+        stream::iter(blobs)
+            .map(|(digest, size)| async move {
+                Ok::<_, Error>((digest, store.blob(digest, size).await?))
+            })
+            .buffered(PARALLEL)
+            .try_collect()
+            .await?;
+    let mut found = Vec::with_capacity(attached.layers.len());
+    for layer in attached.layers {
+        let payload = payloads.get(&layer.digest).cloned().unwrap_or_default();
+        let (expected, actual) = (layer.size, payload.len() as u64);
+        if actual != expected {
+            return Err(Error::SizeMismatch { what: what(&layer), expected, actual });
+        }
+        let annotations = layer.annotations();
+        found.push(Attachment { media_type: layer.media_type, payload, annotations });
+    }
+    Ok(found)
 }
 
 /// Adds `new` to what is attached to `subject`. What is there already, by payload and annotations,
@@ -139,6 +153,11 @@ pub async fn attach(
         }
         if layers.len() + missing.len() > MAX_ATTACHMENTS {
             let problem = format!("more than {MAX_ATTACHMENTS} attachments");
+            return Err(Error::NotAttachments { reference: reference(), problem });
+        }
+        let bytes = missing.iter().fold(total(layers), |sum, one| sum + one.payload.len() as u64);
+        if bytes > MAX_BYTES {
+            let problem = format!("more than {MAX_BYTES} bytes of attachments");
             return Err(Error::NotAttachments { reference: reference(), problem });
         }
         if writes > 0 {
@@ -227,6 +246,11 @@ fn config(layers: &[Value]) -> Value {
     })
 }
 
+/// Bytes of all attachments, as their descriptors say.
+fn total(layers: &[RawDescriptor]) -> u64 {
+    layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.size))
+}
+
 /// What is attached now.
 struct Attached {
     raw: Map<String, Value>,
@@ -248,6 +272,9 @@ impl Attached {
         let layers = manifest.layers().map_err(bad)?;
         if layers.len() > MAX_ATTACHMENTS {
             return refuse(format!("more than {MAX_ATTACHMENTS} attachments"));
+        }
+        if total(&layers) > MAX_BYTES {
+            return refuse(format!("more than {MAX_BYTES} bytes of attachments"));
         }
         let mut raw = manifest.raw;
         // Where the manifest does not say what it is, it stays what it was served as.

@@ -8,6 +8,8 @@ use crate::{Error, RawManifest, Store};
 
 /// Most manifests of one image that are read; real ones have a handful.
 pub const MAX_MANIFESTS: usize = 100;
+/// Most bytes of all manifests of one image; real ones have some ten thousand.
+pub const MAX_BYTES: u64 = 16 << 20;
 /// Deepest nesting of indexes that is followed.
 pub const MAX_DEPTH: usize = 4;
 
@@ -49,6 +51,7 @@ impl Image {
 
     /// The image whose index or manifest was read already.
     pub async fn of(store: &Store, top: &RawManifest) -> Result<Self, Error> {
+        let mut bytes = top.bytes.len() as u64;
         let top = parse(store, top)?;
         let mut image = Self { top: top.clone(), inner: Vec::new(), manifests: Vec::new() };
         let mut open = vec![(top, None, 0)];
@@ -70,6 +73,14 @@ impl Image {
                 return Err(Error::Tree {
                     reference: Box::new(store.repository().at(at)),
                     problem,
+                });
+            }
+            // Before any of them is fetched: the sizes are checked against the content.
+            bytes = children.iter().fold(bytes, |sum, child| sum.saturating_add(child.size));
+            if bytes > MAX_BYTES {
+                return Err(Error::Tree {
+                    reference: Box::new(store.repository().at(at)),
+                    problem: format!("more than {MAX_BYTES} bytes of manifests"),
                 });
             }
             // The last one goes first onto the stack, so that the order of the index is kept.

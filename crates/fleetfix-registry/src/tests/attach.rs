@@ -192,6 +192,40 @@ async fn what_is_no_list_of_attachments() {
 }
 
 #[tokio::test]
+async fn all_attachments_together_have_a_limit_and_a_shared_payload_is_fetched_once() {
+    let registry = Registry::start().await;
+    let store = store(registry.host(), "a");
+    let tag = Kind::Signature.tag(subject()).unwrap();
+    let digest = registry.put_blob("a", b"payload");
+    let put = |size: u64, count: usize| {
+        let layer = json!({ "mediaType": "x/y", "digest": digest, "size": size });
+        let bytes = json!({ "config": layer, "layers": vec![layer; count] }).to_string();
+        registry.put_manifest("a", tag.as_str(), media::OCI_MANIFEST, bytes.as_bytes());
+    };
+    put(8 << 20, 9);
+    let error = candidates(&store, subject(), Kind::Signature).await.unwrap_err();
+    assert!(matches!(error, Error::NotAttachments { .. }), "{error:?}");
+
+    put(7, 5);
+    registry.server.forget();
+    assert_eq!(candidates(&store, subject(), Kind::Signature).await.unwrap().len(), 5);
+    let requests = registry.server.requests();
+    let fetched = requests.iter().filter(|r| r.method == "GET" && r.path().contains("/blobs/"));
+    assert_eq!(fetched.count(), 1);
+}
+
+#[tokio::test]
+async fn the_manifests_of_an_image_together_have_a_limit() {
+    let registry = Registry::start().await;
+    let store = store(registry.host(), "a");
+    let child = json!({ "mediaType": media::OCI_MANIFEST, "digest": subject(), "size": 4 << 20 });
+    let index = json!({ "schemaVersion": 2, "manifests": vec![child; 4] }).to_string();
+    registry.put_manifest("a", "v1", media::OCI_INDEX, index.as_bytes());
+    let error = crate::Image::find(&store, &self::tag("v1")).await.unwrap_err();
+    assert!(matches!(error, Error::Tree { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn attachments_have_limits() {
     let registry = Registry::start().await;
     let store = store(registry.host(), "a");
