@@ -163,6 +163,7 @@ fn samples() -> Vec<(&'static str, Value)> {
                     "counted": "2026-11-23T12:00:00Z",
                     "approvals": [digest("a")]
                 }],
+                "resumed": [{"bundle": digest("bundle"), "until": "2026-11-24T02:00:00Z", "reason": "etcd is back"}],
                 "revoked": [{"digest": digest("old"), "reason": "crashes on arm64"}]
             }),
         ),

@@ -49,6 +49,32 @@ pub enum Error {
         /// Why it was revoked.
         reason: String,
     },
+    /// It was withdrawn, and nobody said why it should come back.
+    #[error(
+        "{id} revision {revision} was withdrawn from channel `{channel}`: {reason} (publish a new revision)"
+    )]
+    Withdrawn {
+        /// The fix.
+        id: FixId,
+        /// Its revision.
+        revision: u32,
+        /// The channel.
+        channel: String,
+        /// Why it was withdrawn.
+        reason: String,
+    },
+    /// An active bundle says that it replaces this one.
+    #[error(
+        "{id} revision {revision} is superseded by {other}, which is active (publish a new revision)"
+    )]
+    Superseded {
+        /// The fix.
+        id: FixId,
+        /// Its revision.
+        revision: u32,
+        /// The active fix.
+        other: FixId,
+    },
     /// The bundle says that it must not be active beside another one that is.
     #[error("{id} conflicts with {other}, which is active (withdraw {other} first)")]
     Conflict {
@@ -81,6 +107,8 @@ impl Classify for Error {
             Self::LowerRevision { .. }
             | Self::OtherContent { .. }
             | Self::Revoked { .. }
+            | Self::Withdrawn { .. }
+            | Self::Superseded { .. }
             | Self::Conflict { .. }
             | Self::Overlap { .. } => Class::Refused,
         }
@@ -98,8 +126,11 @@ pub fn with_bundle(
 ) -> Result<Channel, Error> {
     let name = channel.name.to_string();
     let digest = entry.bundle.digest;
-    if let Some(revoked) = channel.revokes(digest) {
-        return Err(Error::Revoked { digest, channel: name, reason: revoked.reason.clone() });
+    // What clusters would refuse is not published: the bundle, its indexes, its manifests.
+    let named = bundle.images.iter().flat_map(fleetfix_audit::image::signature::digests);
+    if let Some(revoked) = named.chain([digest]).find_map(|digest| channel.revokes(digest)) {
+        let (digest, reason) = (revoked.digest, revoked.reason.clone());
+        return Err(Error::Revoked { digest, channel: name, reason });
     }
     if let Some(there) = channel.bundles.iter().find(|there| there.id == entry.id) {
         if entry.revision < there.revision {
@@ -120,12 +151,37 @@ pub fn with_bundle(
             });
         }
     }
+    if let Some(there) = channel.bundles.iter().find(|there| there.bundle == entry.bundle)
+        && there.state == BundleState::Withdrawn
+    {
+        return Err(Error::Withdrawn {
+            id: entry.id,
+            revision: entry.revision,
+            channel: name,
+            reason: there.reason.clone().unwrap_or_default(),
+        });
+    }
+    // A fix does not supersede itself: its own older revision gives way in any case.
     let superseded = |id: &FixId, revision: u32| {
-        bundle.supersedes.iter().any(|s| s.id == *id && s.revision.is_none_or(|r| r == revision))
+        *id != bundle.id
+            && bundle
+                .supersedes
+                .iter()
+                .any(|s| s.id == *id && s.revision.is_none_or(|r| r == revision))
     };
     for other in active.iter().filter(|other| other.id != bundle.id) {
         if superseded(&other.id, other.revision) {
             continue;
+        }
+        let by_other = |s: &fleetfix_model::document::rollout::FixReference| {
+            s.id == bundle.id && s.revision.is_none_or(|r| r == bundle.revision)
+        };
+        if other.supersedes.iter().any(by_other) {
+            return Err(Error::Superseded {
+                id: bundle.id.clone(),
+                revision: bundle.revision,
+                other: other.id.clone(),
+            });
         }
         beside(bundle, other)?;
     }
@@ -137,13 +193,15 @@ pub fn with_bundle(
                 Some(format!("superseded by {} revision {}", bundle.id, bundle.revision));
         }
     }
-    let kept = next
-        .bundles
-        .iter()
-        .find(|there| there.bundle == entry.bundle && there.state == entry.state);
-    if kept.is_none_or(|there| {
-        there.approvals != entry.approvals || there.rollout_start != entry.rollout_start
-    }) {
+    let kept = next.bundles.iter().find(|there| there.bundle == entry.bundle);
+    // The same again changes nothing; a start that is not named again stays as it was planned.
+    let same = kept.is_some_and(|there| {
+        there.approvals == entry.approvals
+            && (entry.rollout_start.is_none() || there.rollout_start == entry.rollout_start)
+    });
+    if !same {
+        let planned = kept.and_then(|there| there.rollout_start);
+        let entry = ChannelBundle { rollout_start: entry.rollout_start.or(planned), ..entry };
         next.bundles.retain(|there| there.id != entry.id);
         next.bundles.push(entry);
         next.bundles.sort_by(|a, b| a.id.cmp(&b.id));
@@ -233,7 +291,8 @@ mod tests {
             name: "stable".parse().unwrap(),
             fleet: "quay.io/fleet".parse().unwrap(),
             bundles: bundles.iter().map(|b| entry(b)).collect(),
-            revoked: vec![],
+            resumed: Vec::new(),
+            revoked: Vec::new(),
         }
     }
 
@@ -260,6 +319,28 @@ mod tests {
     }
 
     #[test]
+    fn a_fix_that_names_itself_as_superseded_stays_and_a_planned_start_too() {
+        let mut a = bundle("A-1", 1, "4.20.1");
+        a.supersedes = vec![FixReference { id: a.id.clone(), revision: None }];
+        let mut first = entry(&a);
+        first.rollout_start = Some("2026-12-01T00:00:00Z".parse().unwrap());
+        let next = with_bundle(&channel(&[]), first, &a, &[]).unwrap();
+        let again = with_bundle(&next, entry(&a), &a, std::slice::from_ref(&a));
+        assert_eq!(again, Ok(next));
+    }
+
+    #[test]
+    fn a_revoked_image_is_not_published_in_another_bundle() {
+        let a = bundle("A-1", 1, "4.20.1");
+        let mut there = channel(&[]);
+        there.revoked.push(fleetfix_model::document::channel::Revoked {
+            digest: Digest::of("index"),
+            reason: "crashes".into(),
+        });
+        assert!(matches!(with_bundle(&there, entry(&a), &a, &[]), Err(Error::Revoked { .. })));
+    }
+
+    #[test]
     fn a_revoked_digest_never_comes_back() {
         let a = bundle("A-1", 1, "4.20.1");
         let mut there = channel(&[]);
@@ -280,6 +361,11 @@ mod tests {
         let next = with_bundle(&there, entry(&b), &b, &active).unwrap();
         assert_eq!(next.bundles[0].state, BundleState::Withdrawn);
         assert_eq!(next.bundles[1].state, BundleState::Active);
+        let back = with_bundle(&next, entry(&a), &a, &[b.clone()]);
+        assert!(matches!(back, Err(Error::Withdrawn { .. })), "{back:?}");
+        let a2 = bundle("A-1", 2, "4.20.1");
+        let back = with_bundle(&next, entry(&a2), &a2, &[b.clone()]);
+        assert!(matches!(back, Err(Error::Superseded { .. })), "{back:?}");
         let elsewhere = bundle("C-1", 1, "4.20.2");
         assert!(with_bundle(&there, entry(&elsewhere), &elsewhere, &active).is_ok());
     }

@@ -10,8 +10,9 @@ use fleetfix_model::{Repository, ToCanonical as _};
 use fleetfix_registry::RegistryArgs;
 use fleetfix_task::{Context, Failure, Outcome, file};
 use fleetfix_trust::policy::Policy;
+use fleetfix_trust::tuf::TufState;
 use fleetfix_trust::tuf::edit::{Authority, Current, Draft, PerRole, Role};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::expiry::ExpiryArgs;
 use crate::fleet::Fleet;
@@ -99,13 +100,10 @@ pub struct Args {
 }
 
 impl Args {
-    /// Makes the repository. One that is there already and that the root file leads to stays.
+    /// Makes the repository. One that is there already, made with the same keys, stays.
     pub async fn run(self, context: &Context) -> Result<Outcome, Failure> {
         let fleet = Fleet::new(self.to.clone(), self.registry.client()?);
         let logical = fleet.logical(self.fleet.as_ref())?;
-        if let Some(there) = state::load(&fleet).await? {
-            return self.is_there(&fleet, &there.state).await;
-        }
         let targets = self.targets(&logical)?;
         let root = self.password.read(&self.root_keys)?;
         let policy = self.password.read(&self.policy_keys)?;
@@ -121,33 +119,76 @@ impl Args {
             snapshot: authority(&online, None),
             timestamp: authority(&online, None),
         };
-        context.step(format_args!("making the channels of {logical}"));
-        let mut draft = Draft::init(&authorities, &self.expiry.expires(context.now), targets)?;
+        let mut draft =
+            Draft::init(&authorities, &self.expiry.expires(context.now), targets.clone())?;
         for keys in [&root, &policy, &publishers, &pause] {
             for key in keys.signers() {
                 draft.sign(key)?;
             }
         }
         let next = draft.seal(&online.signers(), context.now).await?;
-        let root_file = next.metadata.get(&Role::Root.file_name(1)).cloned().unwrap_or_default();
-        // The root first: a state that no root file leads to would be worth nothing.
-        file::write_atomic(&self.root, &root_file)?;
+        if let Some(there) = state::load(&fleet).await? {
+            return self.is_there(&fleet, &there.state, &next, &targets).await;
+        }
+        if self.root.exists() {
+            return Err(Failure::refused(format!(
+                "{}: a root file is there, and {} has no channel that it could lead to",
+                self.root.display(),
+                fleet.prefix()
+            ))
+            .hint("is --to right? a root file is never overwritten"));
+        }
+        context.step(format_args!("making the channels of {logical}"));
         state::push(&fleet, &next, None).await?;
+        file::write_atomic(&self.root, first_root(&next)?)?;
         state::export(&next, self.tuf_dir.as_deref())?;
         self.outcome(&fleet, true)
     }
 
+    /// Something is there: it must be what these arguments would make, but for what was published
+    /// since. A run that was stopped before it wrote the root file is brought to its end.
     async fn is_there(
         &self,
         fleet: &Fleet,
-        there: &fleetfix_trust::tuf::TufState,
+        there: &TufState,
+        ours: &TufState,
+        targets: &BTreeMap<String, Vec<u8>>,
     ) -> Result<Outcome, Failure> {
         let place = state::place(fleet)?;
-        let root = file::read_bounded(&self.root, fleetfix_model::canonical::MAX_SIZE as u64)
-            .map_err(|e| Failure::from(e).about(format_args!("{place} is there already")))?;
-        Current::open(&root, there)
-            .await
-            .map_err(|e| Failure::from(e).about(format_args!("{place} is there already")))?;
+        let other = |what: &str| {
+            Failure::refused(format!(
+                "{place} is there already, with another {what} than the arguments say"
+            ))
+            .hint("a repository is made once; change it by publishing to it")
+        };
+        // Whoever holds the root keys knows their own root by the keys that are in it.
+        let root = first_root(there)?;
+        if keys_of(root)? != keys_of(first_root(ours)?)? {
+            return Err(other("root, keys or thresholds"));
+        }
+        let current =
+            Current::open(root, there).await.map_err(|e| Failure::from(e).about(&place))?;
+        for (name, bytes) in targets {
+            let found = current.contents().target(name).ok_or_else(|| other(name))?;
+            if name == policy::TARGET_NAME && found.as_slice() != bytes.as_slice() {
+                return Err(other("trust policy"));
+            }
+        }
+        for channel in &self.channels {
+            let found =
+                current.contents().channel(channel).map_err(|e| Failure::from(e).about(&place))?;
+            if found.fleet != fleet.logical(self.fleet.as_ref())? {
+                return Err(other("fleet"));
+            }
+        }
+        if self.root.exists() {
+            let given = file::read_bounded(&self.root, fleetfix_model::canonical::MAX_SIZE as u64)?;
+            Current::open(&given, there)
+                .await
+                .map_err(|e| Failure::from(e).about(self.root.display()))?;
+        } else {
+            file::write_atomic(&self.root, root)?;
+        }
         state::export(there, self.tuf_dir.as_deref())?;
         self.outcome(fleet, false)
     }
@@ -177,6 +218,7 @@ impl Args {
                 name: channel.clone(),
                 fleet: fleet.clone(),
                 bundles: Vec::new(),
+                resumed: Vec::new(),
                 revoked: Vec::new(),
             };
             empty.check().map_err(|e| Failure::new(fleetfix_model::Class::Bug, e))?;
@@ -190,4 +232,17 @@ fn authority(keys: &Keys, threshold: Option<u32>) -> Authority {
     let all = u32::try_from(keys.len()).unwrap_or(u32::MAX);
     let keys = keys.signers().iter().map(|key| key.public_key().clone()).collect();
     Authority { keys, threshold: threshold.unwrap_or(all) }
+}
+
+/// The first root file of a state.
+fn first_root(state: &TufState) -> Result<&[u8], Failure> {
+    let file = Role::Root.file_name(1);
+    let root = state.metadata.get(&file).map(Vec::as_slice);
+    root.ok_or_else(|| Failure::input(format!("the TUF repository has no {file}")))
+}
+
+/// Who signs what, as a root file says.
+fn keys_of(root: &[u8]) -> Result<Value, Failure> {
+    let root = fleetfix_model::canonical::from_bounded_json(root)?;
+    Ok(json!([root.pointer("/signed/keys"), root.pointer("/signed/roles")]))
 }

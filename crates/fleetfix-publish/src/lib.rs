@@ -17,7 +17,6 @@ use fleetfix_task::{Context, Failure, Outcome, Task};
 
 pub mod bundle;
 pub mod channel;
-pub mod counting;
 pub mod expiry;
 pub mod fleet;
 pub mod init;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use fleetfix_model::Repository;
+use fleetfix_model::{Repository, Timestamp};
 use fleetfix_registry::RegistryArgs;
 use fleetfix_task::{Context, Failure, Outcome, file};
 use fleetfix_trust::tuf::edit::{Changes, Current, Draft, Role};
@@ -12,9 +12,10 @@ use serde_json::json;
 use crate::expiry::ExpiryArgs;
 use crate::fleet::Fleet;
 use crate::keys::PasswordArgs;
-use crate::state;
+use crate::state::{self, StateArgs};
 
-/// Renew the timestamp, and the snapshot when its end is near. Needs the online key only.
+/// Renew the timestamp, and what else is in the last third of its life. Needs the online key;
+/// channels, policy and pauses also need keys of those who sign them.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where the fleet lies: registry and path, or `oci:DIR`.
@@ -29,8 +30,18 @@ pub struct Args {
     /// The key of snapshot and timestamp.
     #[arg(long, env = "FLEETFIX_ONLINE_KEY", value_name = "FILE")]
     online_key: PathBuf,
+    /// A key of another role, to renew it when its end is near; repeatable.
+    #[arg(
+        long = "role-key",
+        env = "FLEETFIX_ROLE_KEY",
+        value_delimiter = ',',
+        value_name = "FILE"
+    )]
+    role_keys: Vec<PathBuf>,
     #[command(flatten)]
     expiry: ExpiryArgs,
+    #[command(flatten)]
+    state: StateArgs,
     #[command(flatten)]
     password: PasswordArgs,
     #[command(flatten)]
@@ -38,7 +49,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Renews what the online key signs.
+    /// Renews what the given keys sign.
     pub async fn run(self, context: &Context) -> Result<Outcome, Failure> {
         let fleet = Fleet::new(self.to.clone(), self.registry.client()?);
         let place = state::place(&fleet)?;
@@ -47,20 +58,45 @@ impl Args {
                 .hint("begin with fleetfix-publish init")
         })?;
         let root = file::read_bounded(&self.root, fleetfix_model::canonical::MAX_SIZE as u64)?;
-        let current = Current::open(&root, &there.state).await?;
+        let current =
+            self.state.open(context, &root, &there.state).await.map_err(|e| e.about(&place))?;
+        let online = self.password.read(std::slice::from_ref(&self.online_key))?;
+        let people = self.password.read(&self.role_keys)?;
+
+        let ending = self.ending(&current, context.now);
         let mut renew = BTreeSet::from([Role::Timestamp]);
-        let ends = current.contents().role(Role::Snapshot.name()).map(|role| role.expires);
-        if ends.is_none_or(|ends| ends < self.expiry.renew_before(context.now, Role::Snapshot)) {
-            renew.insert(Role::Snapshot);
-        }
+        renew.extend(ending.iter().filter(|role| **role == Role::Snapshot || !people.is_empty()));
+        // A root is renewed by rotation, not here.
+        renew.remove(&Role::Root);
         let changes =
             Changes { targets: BTreeMap::new(), renew, expires: self.expiry.expires(context.now) };
-        let online = self.password.read(std::slice::from_ref(&self.online_key))?;
-        let next = Draft::change(&current, &changes)?.seal(&online.signers(), context.now).await?;
+        let mut draft = Draft::change(&current, &changes)?;
+        for key in people.signers() {
+            draft.sign(key)?;
+        }
+        let next = draft.seal(&online.signers(), context.now).await?;
         state::push(&fleet, &next, Some(there.artifact)).await?;
         state::export(&next, self.tuf_dir.as_deref())?;
+        self.state.remember(&root, &next, context.now).await?;
+
         let until = self.expiry.expires(context.now).timestamp;
         context.step(format_args!("{place} is fresh until {until}"));
-        Ok(Outcome::json(&json!({ "channel": place.to_string(), "freshUntil": until }))?)
+        let left = self.ending(&Current::open(&root, &next).await?, context.now);
+        for role in &left {
+            context.step(format_args!("role {role} ends soon: renew it with --role-key"));
+        }
+        let left: Vec<&str> = left.iter().map(|role| role.name()).collect();
+        Ok(Outcome::json(&json!({
+            "channel": place.to_string(), "freshUntil": until, "endingSoon": left,
+        }))?)
+    }
+
+    /// The roles that are in the last third of their lives.
+    fn ending(&self, current: &Current, now: Timestamp) -> BTreeSet<Role> {
+        let soon = |role: &Role| {
+            let ends = current.contents().role(role.name()).map(|state| state.expires);
+            ends.is_some_and(|ends| ends < self.expiry.renew_before(now, *role))
+        };
+        Role::ALL.into_iter().filter(|role| *role != Role::Timestamp).filter(soon).collect()
     }
 }

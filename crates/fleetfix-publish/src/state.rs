@@ -1,13 +1,15 @@
 //! The channel's TUF state at the fleet: read, moved, and written out as a directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use fleetfix_audit::{ChannelPlace, state};
-use fleetfix_model::{Class, Digest};
-use fleetfix_registry::{Body, Written};
-use fleetfix_task::Failure;
-use fleetfix_trust::tuf::TufState;
+use fleetfix_model::name::Tag;
+use fleetfix_model::{Class, Digest, Timestamp};
+use fleetfix_registry::{Body, Store, Written};
+use fleetfix_task::{Context, Failure};
+use fleetfix_trust::tuf::edit::Current;
+use fleetfix_trust::tuf::{self, TufState};
 
 use crate::fleet::{Fleet, current};
 
@@ -62,14 +64,59 @@ pub async fn push(
     store.put_tag(&version, &descriptor.media_type, &artifact.manifest).await?;
     let now_there = store.resolve(&tag).await?.map(|d| d.digest);
     if now_there != from {
-        let found = now_there.map_or_else(|| "nothing".to_owned(), |d| d.to_string());
-        return Err(Failure::new(
-            Class::Environment,
-            format!("{}: somebody moved it to {found} meanwhile", store.repository().tagged(tag)),
-        )
-        .hint("run the same command again"));
+        return Err(moved(&store, &tag, now_there));
     }
-    Ok(store.put_tag(&tag, &descriptor.media_type, &artifact.manifest).await?)
+    let written = store.put_tag(&tag, &descriptor.media_type, &artifact.manifest).await?;
+    // Whoever lost a race hears of it here, not from a client.
+    match store.resolve(&tag).await?.map(|there| there.digest) {
+        Some(there) if there == descriptor.digest => Ok(written),
+        there => Err(moved(&store, &tag, there)),
+    }
+}
+
+/// Another publisher was faster.
+fn moved(store: &Store, tag: &Tag, there: Option<Digest>) -> Failure {
+    let found = there.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string());
+    let at = store.repository().tagged(tag.clone());
+    Failure::new(Class::Environment, format!("{at}: somebody moved it to {found} meanwhile"))
+        .hint("run the same command again")
+}
+
+/// What a publisher remembers of the channel, so that nobody has it build on an older state.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct StateArgs {
+    /// Directory that remembers the last state published or seen; without it an older state that
+    /// somebody put back is not noticed.
+    #[arg(long, env = "FLEETFIX_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+impl StateArgs {
+    /// Opens a state that is not older than the one remembered.
+    pub async fn open(
+        &self,
+        context: &Context,
+        root: &[u8],
+        state: &TufState,
+    ) -> Result<Current, Failure> {
+        if self.state.is_none() {
+            context.step("not checked: rollback: no state is remembered (give --state DIR)");
+        }
+        Ok(Current::open_after(root, state, self.state.as_deref()).await?)
+    }
+
+    /// Remembers what was published.
+    pub async fn remember(
+        &self,
+        root: &[u8],
+        state: &TufState,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        if let Some(dir) = &self.state {
+            tuf::verify(root, state, now, Some(dir)).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Writes the state as an ordinary TUF repository, if a directory is named.

@@ -12,6 +12,18 @@ pub fn parse<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, c
     T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
+/// Parses `args` and nothing else: no environment, and no value is taken apart at commas. For a
+/// program that runs a task as one of several, so that the command line says all that was given.
+pub fn parse_words<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, clap::Error> {
+    let mut command = words_only(<T as CommandFactory>::command());
+    let mut matches = command.try_get_matches_from_mut(args)?;
+    T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+fn words_only(command: Command) -> Command {
+    command.mut_args(|arg: Arg| arg.env(None).value_delimiter(None)).mut_subcommands(words_only)
+}
+
 /// clap reads the environment when an argument is declared, so an empty value is taken away by
 /// taking away the fallback. Values are hidden in the help: it must not depend on who asks.
 fn without_empty_values(command: Command) -> Command {

@@ -68,6 +68,10 @@ impl Args {
             context.step(line);
         }
         let key = self.key.signing_key()?;
+        if self.approval.exists() {
+            return Err(Failure::input(format!("{} is there already", self.approval.display()))
+                .hint("an approval is never overwritten: name another file"));
+        }
         let mut channels = self.channels.clone();
         channels.sort();
         channels.dedup();

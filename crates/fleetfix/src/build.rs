@@ -14,7 +14,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use fleetfix_model::document::{self, FixPlan};
+use fleetfix_model::document::{self, FixPlan, FixRequest};
+use fleetfix_model::name::ChannelName;
 use fleetfix_model::{Reference, Repository};
 use fleetfix_task::{Context, Failure, Outcome, file};
 use serde_json::{Value, json};
@@ -42,10 +43,10 @@ pub struct Args {
     pub key_password_file: Option<PathBuf>,
     /// Registry and path under which the fleet will find all of it: the identity in signatures.
     #[arg(long, env = "FLEETFIX_FLEET", default_value = DEFAULT_FLEET)]
-    pub fleet: String,
+    pub fleet: Repository,
     /// The channel to publish to.
     #[arg(long, env = "FLEETFIX_CHANNEL", default_value = "stable")]
-    pub channel: String,
+    pub channel: ChannelName,
     /// Read `FROM` at `TO` (`registry/path=oci:DIR` or `registry/path=registry/path`).
     #[arg(long, env = "FLEETFIX_MIRROR", value_delimiter = ',', value_name = "FROM=TO")]
     pub mirror: Vec<String>,
@@ -95,6 +96,9 @@ impl Args {
     pub(crate) async fn build(&self, context: &Context) -> Result<Built, Failure> {
         let dir = &self.dir;
         let path = |name: &str| dir.join(name).display().to_string();
+        // What is wrong with the request is said before anything is written.
+        let yaml = file::read_bounded(&self.request, fleetfix_model::yaml::MAX_SIZE as u64)?;
+        document::from_yaml::<FixRequest>(&self.request.display().to_string(), &yaml)?;
         let keys = match &self.keys {
             Some(keys) => KeyDirectory::open(keys)?,
             None => KeyDirectory::create(&dir.join("keys"))?,
@@ -103,8 +107,7 @@ impl Args {
             std::fs::create_dir_all(dir.join(name))
                 .map_err(|source| fleetfix_task::Error::Write { path: dir.join(name), source })?;
         }
-        let mirrors: Vec<String> =
-            self.mirror.iter().flat_map(|m| ["--mirror".to_owned(), m.clone()]).collect();
+        let mirrors: Vec<String> = self.mirror.iter().map(|m| format!("--mirror={m}")).collect();
         let request = self.request.display().to_string();
         let files = match self.request.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.display().to_string(),
@@ -133,7 +136,7 @@ impl Args {
             let mut args = flags(&[
                 plan_file.clone(),
                 from.clone(),
-                ("--fleet", self.fleet.clone()),
+                ("--fleet", self.fleet.to_string()),
                 key.clone(),
             ]);
             args.extend(self.password());
@@ -149,7 +152,7 @@ impl Args {
             ("--request", request),
             from,
             ("--to", bundles),
-            ("--fleet", self.fleet.clone()),
+            ("--fleet", self.fleet.to_string()),
         ]);
         let bundle = chain.step::<fleetfix_bundle::Args>("bundle", &args).await?;
         let bundle = text(&bundle, "/bundle")?;
@@ -205,7 +208,7 @@ impl Args {
             let mut args = flags(&[
                 ("--bundle", bundle.to_owned()),
                 ("--principal", name),
-                ("--channel", self.channel.clone()),
+                ("--channel", self.channel.to_string()),
                 ("--reason", "built and approved on one machine".to_owned()),
                 ("--key", key),
                 ("--approval", approval.display().to_string()),
@@ -226,34 +229,33 @@ impl Args {
     ) -> Result<(), Failure> {
         let path = |name: &str| self.dir.join(name).display().to_string();
         let each = |flag: &str, role: &str| -> Result<Vec<String>, Failure> {
-            Ok(keys.of(role)?.into_iter().flat_map(|(_, file)| [flag.to_owned(), file]).collect())
+            Ok(keys.of(role)?.into_iter().map(|(_, file)| format!("{flag}={file}")).collect())
         };
         let common = flags(&[
             ("--to", fleet.to_owned()),
-            ("--channel", self.channel.clone()),
+            ("--channel", self.channel.to_string()),
             ("--root", path("root.json")),
             ("--tuf-dir", path("tuf")),
             ("--online-key", keys.one("online")),
         ]);
         let publishers = each("--publisher-key", "publisher")?;
-        if !self.dir.join("root.json").exists() {
-            let args = [
-                vec!["init".to_owned()],
-                common.clone(),
-                flags(&[("--fleet", self.fleet.clone()), ("--policy", keys.policy())]),
-                each("--root-key", "root")?,
-                each("--policy-key", "policy")?,
-                each("--pause-key", "pause")?,
-                publishers.clone(),
-                self.password(),
-            ];
-            chain.step::<fleetfix_publish::Args>("publish", &args.concat()).await?;
-        }
+        // What is there already stays as it is.
+        let args = [
+            vec!["init".to_owned()],
+            common.clone(),
+            flags(&[("--fleet", self.fleet.to_string()), ("--policy", keys.policy())]),
+            each("--root-key", "root")?,
+            each("--policy-key", "policy")?,
+            each("--pause-key", "pause")?,
+            publishers.clone(),
+            self.password(),
+        ];
+        chain.step::<fleetfix_publish::Args>("publish", &args.concat()).await?;
         let args = [
             vec!["bundle".to_owned()],
             common,
             flags(&[("--bundle", bundle.to_owned()), ("--release-key", keys.one("release"))]),
-            approvals.into_iter().flat_map(|file| ["--approval".to_owned(), file]).collect(),
+            approvals.into_iter().map(|file| format!("--approval={file}")).collect(),
             publishers,
             self.password(),
         ];
@@ -263,9 +265,7 @@ impl Args {
 
     fn password(&self) -> Vec<String> {
         let file = self.key_password_file.as_ref();
-        file.map_or_else(Vec::new, |file| {
-            vec!["--key-password-file".into(), file.display().to_string()]
-        })
+        file.map_or_else(Vec::new, |file| vec![format!("--key-password-file={}", file.display())])
     }
 }
 

@@ -37,7 +37,7 @@ impl<'a> Chain<'a> {
         let name = format!("fleetfix {task}");
         self.commands.push(command_line(&format!("{} {task}", self.program), args));
         let words = std::iter::once(&name).chain(args).map(OsString::from);
-        let parsed = arguments::parse::<T>(words)
+        let parsed = arguments::parse_words::<T>(words)
             .map_err(|e| Failure::new(Class::Bug, e.to_string().trim()).about(&name))?;
         // On the heap: the tasks are large, and a chain has many.
         let outcome =
@@ -71,9 +71,9 @@ pub fn command_line(program: &str, args: &[String]) -> String {
     line
 }
 
-/// `["--flag", "value", ...]` from pairs.
+/// `["--flag=value", ...]` from pairs: a value may begin with `-`.
 pub fn flags(pairs: &[(&str, String)]) -> Vec<String> {
-    pairs.iter().flat_map(|(flag, value)| [(*flag).to_owned(), value.clone()]).collect()
+    pairs.iter().map(|(flag, value)| format!("{flag}={value}")).collect()
 }
 
 #[cfg(test)]

@@ -53,17 +53,15 @@ impl KeyDirectory {
         let mut release = String::new();
         for (name, principal) in KEYS {
             let path = dir.join(format!("{name}.key"));
-            let public = if path.exists() {
-                SigningKey::from_pem_file(&path, None)?.public_key().to_pem()
+            let key = if path.exists() {
+                SigningKey::from_pem_file(&path, None)?
             } else {
                 let key = SigningKey::generate()?;
                 file::write_atomic_private(&path, key.to_pkcs8_pem().as_bytes())?;
-                file::write_atomic(
-                    &dir.join(format!("{name}.pub")),
-                    key.public_key().to_pem().as_bytes(),
-                )?;
-                key.public_key().to_pem()
+                key
             };
+            let public = key.public_key().to_pem();
+            file::write_atomic(&dir.join(format!("{name}.pub")), public.as_bytes())?;
             match principal {
                 Some((who, role)) => people.push((who, role, public)),
                 None if *name == "release" => release = public,

@@ -9,64 +9,132 @@ use fleetfix_model::document::{FixBundle, FixPlan};
 /// The text for one bundle: what it is, what it replaces where, what restarts, what was found.
 pub fn text(digest: Digest, bundle: &FixBundle, plan: &FixPlan) -> String {
     let mut text = String::new();
-    // Writing to a string does not fail.
-    let mut line = |args: std::fmt::Arguments<'_>| {
-        let _ = writeln!(text, "{args}");
-    };
     let tickets: Vec<String> = bundle.tickets.iter().map(ToString::to_string).collect();
-    line(format_args!("bundle {digest}"));
-    line(format_args!("fix {} revision {} ({})", bundle.id, bundle.revision, tickets.join(", ")));
+    // The version of this text: a change of it is another text for the same bundle.
+    line(&mut text, format_args!("fleetfix approval, text 1"));
+    line(&mut text, format_args!("bundle {digest}"));
+    line(
+        &mut text,
+        format_args!("fix {} revision {} ({})", bundle.id, bundle.revision, tickets.join(", ")),
+    );
     if let Some(title) = &bundle.title {
-        line(format_args!("  {title}"));
+        line(&mut text, format_args!("  {title}"));
     }
-    line(format_args!("replaces `{}` with:", bundle.component));
+    line(&mut text, format_args!("for the fleet {}", bundle.fleet));
+    if let Some(requester) = &plan.requester {
+        line(&mut text, format_args!("requested by {requester}"));
+    }
+    for fix in &plan.fixes {
+        let authors: Vec<&str> =
+            fix.authors.iter().map(fleetfix_model::name::PrincipalName::as_str).collect();
+        if !authors.is_empty() {
+            line(&mut text, format_args!("written for {} by {}", fix.minor, authors.join(" ")));
+        }
+        for file in &fix.files {
+            let verb = if file.create { "creates" } else { "replaces" };
+            let mode = file.mode.map_or_else(String::new, |mode| format!(", mode {mode}"));
+            let uid = file.uid.map_or_else(String::new, |uid| format!(", uid {uid}"));
+            let gid = file.gid.map_or_else(String::new, |gid| format!(", gid {gid}"));
+            line(&mut text, format_args!("{} {verb} {}{mode}{uid}{gid}", fix.minor, file.path));
+        }
+        for path in &fix.remove {
+            line(&mut text, format_args!("{} removes {path}", fix.minor));
+        }
+    }
+    line(&mut text, format_args!("replaces `{}` with:", bundle.component));
     for image in &bundle.images {
         let platforms: Vec<String> =
             image.platforms.iter().map(|p| p.platform.to_string()).collect();
         let commit = image.commit.as_ref().map_or("unknown", |commit| commit.as_str());
-        line(format_args!("  {} {} {}", image.minor, image.index.digest, platforms.join(" ")));
-        line(format_args!("       on {}@{}", image.base.repository, image.base.digest));
-        line(format_args!("       from commit {commit}"));
+        line(
+            &mut text,
+            format_args!("  {} {} {}", image.minor, image.index.digest, platforms.join(" ")),
+        );
+        line(&mut text, format_args!("       on {}@{}", image.base.repository, image.base.digest));
+        line(&mut text, format_args!("       from commit {commit}"));
     }
     for affects in &bundle.affects {
         let versions: Vec<String> =
             affects.versions.iter().map(|v| v.version.to_string()).collect();
-        line(format_args!("on {} {}: {}", affects.platform, affects.minor, versions.join(" ")));
+        line(
+            &mut text,
+            format_args!("on {} {}: {}", affects.platform, affects.minor, versions.join(" ")),
+        );
+        for excluded in &affects.excluded {
+            line(&mut text, format_args!("  not {}: {}", excluded.version, excluded.reason));
+        }
     }
     for delivery in &bundle.delivery {
         let ends =
             if delivery.ends_with_upgrade { "ends with an upgrade" } else { "OUTLIVES AN UPGRADE" };
-        line(format_args!(
-            "delivered on {} {} by {}, {ends}: {}",
-            delivery.platform, delivery.minor, delivery.method, delivery.reason
-        ));
+        line(
+            &mut text,
+            format_args!(
+                "delivered on {} {} by {}, {ends}: {}",
+                delivery.platform, delivery.minor, delivery.method, delivery.reason
+            ),
+        );
     }
     for impact in &bundle.impact {
-        line(format_args!(
-            "restarts on {} {}: {} (etcd: {}, kube-apiserver: {})",
-            impact.platform,
-            impact.minor,
-            impact.restarts.join(" "),
-            if impact.rolls_etcd { "rolls" } else { "no" },
-            if impact.rolls_kube_apiserver { "rolls" } else { "no" },
-        ));
+        line(
+            &mut text,
+            format_args!(
+                "restarts on {} {}: {} (etcd: {}, kube-apiserver: {})",
+                impact.platform,
+                impact.minor,
+                impact.restarts.join(" "),
+                if impact.rolls_etcd { "rolls" } else { "no" },
+                if impact.rolls_kube_apiserver { "rolls" } else { "no" },
+            ),
+        );
         for node in &impact.customer_nodes {
             let condition = node.condition.as_deref().unwrap_or("always");
-            line(format_args!("  customer nodes: {} ({condition})", node.effect));
+            line(&mut text, format_args!("  customer nodes: {} ({condition})", node.effect));
         }
     }
+    judged(&mut text, plan);
+    rest(&mut text, bundle);
+    text
+}
+
+/// What was found, who waived it, and what nobody looked at.
+fn judged(text: &mut String, plan: &FixPlan) {
     for finding in &plan.findings {
-        line(format_args!("finding, {}: {}: {}", finding.level, finding.id, finding.message));
+        line(text, format_args!("finding, {}: {}: {}", finding.level, finding.id, finding.message));
         if let Some(waiver) = &finding.waiver {
-            line(format_args!("  waived by {}: {}", waiver.by, waiver.reason));
+            line(text, format_args!("  waived by {}: {}", waiver.by, waiver.reason));
         }
     }
     for check in plan.checks.iter().filter(|check| check.reason.is_some()) {
         let reason = check.reason.as_deref().unwrap_or_default();
-        line(format_args!("not checked: {}: {reason}", check.name));
+        line(text, format_args!("not checked: {}: {reason}", check.name));
+    }
+}
+
+/// Its relation to other fixes, the way back, and its end.
+fn rest(text: &mut String, bundle: &FixBundle) {
+    for (verb, others) in
+        [("supersedes", &bundle.supersedes), ("conflicts with", &bundle.conflicts)]
+    {
+        for other in others {
+            let revision = other.revision.map_or_else(String::new, |r| format!(" revision {r}"));
+            line(text, format_args!("{verb} {}{revision}", other.id));
+        }
+    }
+    let back = if bundle.rollback.possible { "can be taken back" } else { "CANNOT BE TAKEN BACK" };
+    line(text, format_args!("{back}: {}", bundle.rollback.reason));
+    if bundle.targets.is_some() {
+        line(text, format_args!("only for some clusters: see `targets` of the bundle"));
+    }
+    if let Some(rollout) = &bundle.rollout {
+        line(text, format_args!("in {} waves", rollout.waves.len().max(1)));
     }
     if let Some(expires) = bundle.expires {
-        line(format_args!("expires {expires}"));
+        line(text, format_args!("expires {expires}"));
     }
-    text
+}
+
+/// Writing to a string does not fail.
+fn line(text: &mut String, args: std::fmt::Arguments<'_>) {
+    let _ = writeln!(text, "{args}");
 }

@@ -17,12 +17,16 @@ document! {
         fleet: Repository,
         /// The bundles, sorted by id.
         bundles: Vec<ChannelBundle>,
+        /// Bundles whose pauses are over, sorted by digest: see [`super::Pause`].
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        resumed: Vec<Resumed>,
         /// Digests of bundles and images that must not run any more, sorted.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         revoked: Vec<Revoked>,
     }
     check(this) {
         sorted_unique("bundles", &this.bundles, |b| b.id.clone())?;
+        sorted_unique("resumed", &this.resumed, |r| r.bundle)?;
         sorted_unique("revoked", &this.revoked, |r| r.digest)?;
         for (i, bundle) in this.bundles.iter().enumerate() {
             sorted_unique(&format!("bundles[{i}].approvals"), &bundle.approvals, |a| *a)?;
@@ -33,6 +37,9 @@ document! {
             if let Some(reason) = &bundle.reason {
                 line(&format!("bundles[{i}].reason"), reason)?;
             }
+        }
+        for (i, resumed) in this.resumed.iter().enumerate() {
+            line(&format!("resumed[{i}].reason"), &resumed.reason)?;
         }
         for (i, revoked) in this.revoked.iter().enumerate() {
             line(&format!("revoked[{i}].reason"), &revoked.reason)?;
@@ -91,6 +98,18 @@ pub enum BundleState {
     Active,
     /// Clusters give it back.
     Withdrawn,
+}
+
+/// A bundle whose pauses are over. A pause that was issued later than `until` holds again.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resumed {
+    /// Digest of the bundle's manifest.
+    pub bundle: Digest,
+    /// Pauses issued up to this time are over.
+    pub until: Timestamp,
+    /// Why.
+    pub reason: String,
 }
 
 /// A digest that must not run any more.

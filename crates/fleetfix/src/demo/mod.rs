@@ -42,11 +42,20 @@ impl Args {
             dir: dir.clone(),
             keys: None,
             key_password_file: None,
-            fleet: build::DEFAULT_FLEET.to_owned(),
-            channel: "stable".to_owned(),
+            fleet: fixed(build::DEFAULT_FLEET)?,
+            channel: fixed("stable")?,
             mirror: vec![sources],
         };
         let built = Box::pin(args.build(context)).await?;
         Ok(Outcome::text(built.story(&dir)))
     }
+}
+
+/// A name that stands in this program.
+fn fixed<T>(name: &str) -> Result<T, Failure>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    name.parse().map_err(|e| Failure::new(fleetfix_model::Class::Bug, e))
 }
