@@ -39,7 +39,9 @@ async fn built(fleet: &Fleet, hand_in: bool) -> BundleAudit {
 async fn builders_signed_and_what_counted_is_named() {
     let recipe = Recipe {
         signatures: |all| {
-            all.iter_mut().for_each(|one| one.by = Who::Builder);
+            for one in all.iter_mut() {
+                one.by = Who::Builder;
+            }
             let mut more = all[0].clone();
             more.by = Who::Stranger;
             all.push(more);
