@@ -170,7 +170,9 @@ impl Contents {
     /// `state` without the files that this state does not name: old snapshots, old targets. Roots
     /// stay, all of them: clients with an old root file walk along them.
     pub fn prune(&self, state: &TufState) -> TufState {
-        let is_root = |file: &str| file.strip_suffix(".root.json").is_some();
+        let is_root = |file: &str| {
+            file.strip_suffix(".root.json").is_some_and(|version| version.parse::<u64>().is_ok())
+        };
         let metadata = state.metadata.iter().filter(|(file, _)| {
             is_root(file) || self.roles.values().any(|role| role.file == **file)
         });

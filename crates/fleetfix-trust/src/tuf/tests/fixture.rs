@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleetfix_model::{Timestamp, canonical};
+use fleetfix_model::{Class, Classify as _, Timestamp, canonical};
 use serde_json::Value;
 
 use crate::sign::Sign;
@@ -196,4 +196,11 @@ pub(super) fn resigned(file: &str, signed: &Value, signers: &[&TestKey]) -> Vec<
         role_file.add(*key).unwrap();
     }
     role_file.to_bytes().unwrap()
+}
+
+/// Why a client refuses `state`.
+pub(super) async fn refused(fleet: &Fleet, state: &TufState) -> Error {
+    let error = fleet.verify(state).await.unwrap_err();
+    assert!(matches!(error.class(), Class::Refused | Class::Input), "{error}");
+    error
 }
