@@ -61,6 +61,9 @@ pub async fn read(client: &Client, job: Job) -> Result<Base, Error> {
         let (subject, child) = (image.top.subject(), inner.digest());
         return Err(Error::base(base)(fleetfix_oci::Error::NestedIndex { subject, child }));
     }
+    if image.manifests.is_empty() {
+        return Err(Error::NoImages { base });
+    }
     let mut read = Vec::with_capacity(image.manifests.len());
     for found in image.manifests {
         let config = configuration(&source, &base, &found.manifest).await?;

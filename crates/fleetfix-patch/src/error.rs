@@ -148,6 +148,14 @@ pub enum Error {
         /// The label.
         label: String,
     },
+    /// A label that says what the image is made from.
+    #[error(
+        "label `{label}` says what the image is made from, and is set by the patch itself [the commit: --commit]"
+    )]
+    LabelOfOrigin {
+        /// The label.
+        label: String,
+    },
     /// The destination has no tag.
     #[error("`{to}` names no tag: images without one are deleted by registries [give REPO:TAG]")]
     NoTag {
@@ -180,6 +188,12 @@ pub enum Error {
     OneTag {
         /// Repository and tag.
         place: Reference,
+    },
+    /// A base without anything to patch.
+    #[error("base {base} is an index without any image")]
+    NoImages {
+        /// The index.
+        base: String,
     },
     /// The layers of a base ran out before its paths were known: a defect.
     #[error("base {base}: not known after its last layer")]
@@ -221,12 +235,14 @@ impl Classify for Error {
             | Self::NoArchitecture { .. }
             | Self::OtherBase { .. }
             | Self::LabelGone { .. }
-            | Self::LabelOfHypershift { .. } => Class::Refused,
+            | Self::LabelOfHypershift { .. }
+            | Self::LabelOfOrigin { .. } => Class::Refused,
             Self::FinishedImage { .. }
             | Self::NoName { .. }
             | Self::OutsideFiles { .. }
             | Self::NotContent { .. }
             | Self::NoFiles { .. }
+            | Self::NoImages { .. }
             | Self::TwoPlatforms { .. } => Class::Input,
             Self::NoTag { .. } | Self::TagGiven { .. } | Self::NoBase { .. } => Class::Usage,
             Self::OneTag { .. } | Self::NotKnown { .. } => Class::Bug,

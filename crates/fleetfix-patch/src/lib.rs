@@ -127,6 +127,10 @@ impl Args {
         if let Some(label) = labels.keys().find(|l| l.starts_with(media::HYPERSHIFT_LABELS)) {
             return Err(Error::LabelOfHypershift { label: label.clone() });
         }
+        let origin = [media::VCS_REF, media::REVISION, media::BASE_NAME, media::BASE_DIGEST];
+        if let Some(label) = labels.keys().find(|l| origin.contains(&l.as_str())) {
+            return Err(Error::LabelOfOrigin { label: label.clone() });
+        }
         let (changes, files) = directory::read(&self.files, self.create, &self.remove)?;
         let job = Job {
             base,

@@ -23,7 +23,11 @@ pub fn jobs(plan: &FixPlan, files: &Path, to: &Repository) -> Result<(Vec<Job>, 
     let no_name = |what: String| Error::NoName { id: plan.id.clone(), what };
     let component = plan.component.as_str();
     let component = component.parse().map_err(|_| no_name(format!("component `{component}`")))?;
-    let to = to.below(&component);
+    let parent = to;
+    let to = parent.below(&component);
+    if to == *parent {
+        return Err(no_name(format!("repository `{parent}/{component}`, which is too long,")));
+    }
     let mut contents = Files::new();
     let mut jobs = Vec::with_capacity(plan.bases.len());
     for base in &plan.bases {

@@ -221,6 +221,17 @@ fn refusals_leave_nothing_behind() {
 }
 
 #[test]
+fn a_repository_too_long_for_the_component_is_refused() {
+    let place = Place::new();
+    let plan = place.plan(vec![place.base("a", OCI, "")]);
+    let mut args = place.with_plan(&plan);
+    args.to = format!("quay.io/{}", "a".repeat(199)).parse().unwrap();
+    let error = args.jobs().unwrap_err();
+    assert!(matches!(error, fleetfix_patch::Error::NoName { .. }), "{error:?}");
+    assert!(error.to_string().contains("/hypershift`"), "{error}");
+}
+
+#[test]
 fn a_tag_with_other_content_is_refused_before_anything_is_written() {
     let place = Place::new();
     let plan = place.plan(vec![place.base("a", OCI, "")]);

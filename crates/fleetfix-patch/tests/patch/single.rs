@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::place::{COMMIT, LABEL, OCI, Place, Root, SINGLE, manifests, run, unpack};
 use clap::Parser;
-use fleetfix_model::{Class, Classify, Digest};
+use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
 use fleetfix_oci::layout::Layout;
 use fleetfix_patch::Args;
 use serde_json::Value;
@@ -161,4 +161,24 @@ fn command_lines() {
     let mut args = place.with_base("base/a:v1", "out:v1");
     args.labels = vec![(LABEL.into(), "false".into())];
     assert_eq!(class(args), Class::Refused, "steers HyperShift");
+    for label in [media::VCS_REF, media::REVISION, media::BASE_NAME, media::BASE_DIGEST] {
+        let mut args = place.with_base("base/a:v1", "out:v1");
+        args.labels = vec![(label.into(), "x".into())];
+        let error = args.jobs().unwrap_err();
+        assert!(matches!(error, fleetfix_patch::Error::LabelOfOrigin { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn an_index_without_images_is_refused() {
+    let place = place();
+    place.file("bin/app", "new");
+    let layout = place.layout("base/a");
+    let empty = br#"{"schemaVersion":2,"manifests":[]}"#;
+    layout.put_bytes(empty).unwrap();
+    let index = Descriptor::of(media::OCI_INDEX, empty);
+    layout.set_tag(&"empty".parse().unwrap(), &index).unwrap();
+    let error = run(place.with_base("base/a:empty", "out:v1")).unwrap_err();
+    assert_eq!(error.class(), Class::Input, "{error}");
+    assert!(error.line().contains(&index.digest.to_string()), "{error}");
 }
