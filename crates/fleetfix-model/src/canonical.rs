@@ -122,7 +122,8 @@ pub fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
     })
 }
 
-fn not_canonical(expected: &[u8], found: &[u8]) -> Error {
+/// Says where `found` departs from the canonical bytes.
+pub(crate) fn not_canonical(expected: &[u8], found: &[u8]) -> Error {
     let offset = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
     let some = |bytes: &[u8]| {
         String::from_utf8_lossy(bytes.get(offset..).unwrap_or_default()).chars().take(24).collect()

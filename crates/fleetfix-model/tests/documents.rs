@@ -272,6 +272,28 @@ fn a_mutated_byte_is_refused_or_another_document() {
 }
 
 #[test]
+fn a_document_has_one_form() {
+    let (_, plan) = goldens().into_iter().find(|(name, _)| *name == "fix-plan.json").unwrap();
+    let plan: Value = canonical::from_canonical(&plan).unwrap();
+    let table = [
+        ("null for what is absent", "/incident", Value::Null),
+        ("a default spelled out", "/annotations", json!({})),
+        ("an empty list spelled out", "/conflicts", json!([])),
+    ];
+    for (what, path, new) in table {
+        let mut value = plan.clone();
+        let (parent, key) = path.rsplit_once('/').unwrap();
+        value.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert(key.to_owned(), new);
+        assert!(reread("fix-plan.json", &value.to_canonical().unwrap()).is_err(), "{what}");
+    }
+    let channel = json!({"apiVersion": HEADER, "kind": "Channel", "name": "stable", "fleet": "quay.io/fleet", "bundles": []});
+    assert!(reread("channel.json", &channel.to_canonical().unwrap()).is_ok());
+    let mut listed = channel.clone();
+    listed["revoked"] = json!([[digest("a"), "a list for an object"]]);
+    assert!(reread("channel.json", &listed.to_canonical().unwrap()).is_err());
+}
+
+#[test]
 fn annotations_may_be_ignored_and_requirements_may_not() {
     for (name, bytes) in goldens() {
         let mut value: Value = canonical::from_canonical(&bytes).unwrap();

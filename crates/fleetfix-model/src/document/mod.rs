@@ -41,7 +41,7 @@ pub use plan::FixPlan;
 pub use policy::TrustPolicy;
 pub use request::FixRequest;
 
-use crate::{Class, Classify, canonical, yaml};
+use crate::{Class, Classify, ToCanonical as _, canonical, yaml};
 
 /// The version of all documents.
 pub const API_VERSION: &str = "fleetfix.openshift.io/v1alpha1";
@@ -150,13 +150,18 @@ pub fn from_yaml<T: Document>(file: &str, text: &[u8]) -> Result<T, Error> {
 }
 
 /// Reads a document from its canonical bytes; `subject` says in messages where they come from.
+///
+/// What is read is written again and compared: serde also takes a list for an object, `null` for
+/// what is absent, and a default that is spelled out, and each would be a second form of one
+/// document.
 pub fn from_canonical<T: Document>(subject: &str, bytes: &[u8]) -> Result<T, Error> {
-    let document = canonical::from_canonical(bytes).map_err(|source| Error::Canonical {
-        subject: subject.to_owned(),
-        kind: T::KIND,
-        source,
-    })?;
-    checked(subject, document)
+    let wrong = |source| Error::Canonical { subject: subject.to_owned(), kind: T::KIND, source };
+    let document: T = checked(subject, canonical::from_canonical(bytes).map_err(wrong)?)?;
+    let again = document.to_canonical().map_err(wrong)?;
+    if again != bytes {
+        return Err(wrong(canonical::not_canonical(&again, bytes)));
+    }
+    Ok(document)
 }
 
 fn checked<T: Document>(subject: &str, document: T) -> Result<T, Error> {
