@@ -82,6 +82,8 @@ impl Chain {
     /// `fleetfix approve`: writes `NAME.approval`.
     pub fn approve(&self, bundle: &str, name: &str, key: &KeyPair) -> Output {
         let approval = format!("{name}.approval");
+        // An approval is never overwritten, and some tests have people change their mind.
+        let _ = std::fs::remove_file(self.lab.bench.path(&approval));
         let who = ["approve", "--bundle", bundle, "--principal", name, "--channel", CHANNEL];
         let what = ["--reason", "read and understood", "--approval", &approval];
         self.with_key("fleetfix", key, &[&who[..], &what].concat())
