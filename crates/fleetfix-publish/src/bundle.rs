@@ -37,7 +37,7 @@ const MAX_APPROVAL: u64 = dsse::MAX_SIZE as u64;
 /// Doing it again changes nothing; after an interruption, do it again.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The bundle, where it was made; its images lie beside it: BUILD/bundles and BUILD/<component>.
+    /// The bundle, where it was made; its images lie beside it: BUILD/bundles, BUILD/COMPONENT.
     #[arg(long, env = "FLEETFIX_BUNDLE", value_name = "REF")]
     bundle: Reference,
     /// An approval; repeatable.
