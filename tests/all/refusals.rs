@@ -101,15 +101,22 @@ fn plans_that_cannot_be_followed() {
     }
     fs::write(lab.bench.path("plan.json"), &good).unwrap();
 
-    // The files are no longer those that were planned.
-    let file = lab.bench.path("out/4.20/amd64/control-plane-operator");
-    let program = fs::read(&file).unwrap();
-    fs::write(&file, "another program").unwrap();
-    let output = lab.patch();
-    one_line(&output, 10, "control-plane-operator");
-    fs::remove_file(&file).unwrap();
+    // The files are no longer those that were planned. Both lines have the same one, so that the
+    // other would do.
+    let files = ["4.20", "4.21"]
+        .map(|minor| lab.bench.path(&format!("out/{minor}/amd64/control-plane-operator")));
+    let program = fs::read(&files[0]).unwrap();
+    for file in &files {
+        fs::write(file, "another program").unwrap();
+    }
+    one_line(&lab.patch(), 10, "control-plane-operator");
+    for file in &files {
+        fs::remove_file(file).unwrap();
+    }
     one_line(&lab.patch(), 11, "control-plane-operator");
-    fs::write(&file, program).unwrap();
+    for file in &files {
+        fs::write(file, &program).unwrap();
+    }
     assert!(
         !lab.bench.path("images/build/hypershift/index.json").exists(),
         "an image was left behind"
