@@ -12,7 +12,7 @@ fn the_readme_starts_with_its_two_commands() {
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();
     let blocks: Vec<&str> = readme.split("```").skip(1).step_by(2).collect();
     let block = |index: usize| blocks[index].split_once('\n').unwrap().1.trim();
-    assert_eq!(block(0), "cargo run --release --package fleetfix -- demo");
+    assert_eq!(block(0), "cargo run --package fleetfix -- demo");
     assert_eq!(block(1), "cargo xtask test");
 }
 
