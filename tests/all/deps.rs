@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sign", "signer", "task", "trust", "verify",
         ],
     ),
+    ("fleetfix-testkit", &["model", "oci", "signer", "trust"]),
     ("fleetfix-tests", &[]),
     ("xtask", &[]),
 ];
