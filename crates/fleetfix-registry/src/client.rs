@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use fleetfix_model::Repository;
 
 use crate::layout::Directory;
@@ -37,5 +38,10 @@ impl Client {
     /// Where the repository that a document names is read from, after mirrors.
     pub fn source(&self, name: &Repository) -> Store {
         self.store(&mirror::source(&self.http.options().mirrors, name))
+    }
+    /// What a web server has at `url`, at most `max` bytes: within the limits, certificates and
+    /// proxies of registries, without credentials and mirrors.
+    pub async fn document(&self, url: &str, max: u64) -> Result<Bytes, Error> {
+        self.http.document(url, max).await
     }
 }

@@ -88,6 +88,14 @@ pub enum Error {
         #[source]
         source: url::ParseError,
     },
+    /// A URL that nothing is read from.
+    #[error("{url}: {reason}")]
+    DocumentUrl {
+        /// The URL, redacted.
+        url: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// Content is not in a layout.
     #[error("{what} is not in {place}")]
     Absent {
@@ -316,7 +324,7 @@ impl Classify for Error {
             | Self::NotAttachments { .. }
             | Self::Helper { .. } => Class::Input,
             Self::Tag(_) => Class::Bug,
-            Self::Mirror { .. } | Self::Host { .. } => Class::Usage,
+            Self::Mirror { .. } | Self::Host { .. } | Self::DocumentUrl { .. } => Class::Usage,
             Self::Manifest { source, .. } | Self::Layout { source, .. } => source.class(),
             Self::File { source, .. } | Self::AuthFile { source, .. } => source.class(),
         }

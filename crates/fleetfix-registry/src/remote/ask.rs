@@ -129,7 +129,8 @@ impl Registry {
         }
     }
 
-    async fn follow(&self, ask: &Ask, shown: &Shown) -> Result<Incoming, Fault> {
+    /// The same without another try after a 401.
+    pub(super) async fn follow(&self, ask: &Ask, shown: &Shown) -> Result<Incoming, Fault> {
         let mut url = ask.url.clone();
         let mut ours = lead::same_origin(&url, &self.base);
         for _ in 0..=MAX_REDIRECTS {
