@@ -8,12 +8,14 @@
 //! | [`keyring`], [`token`], [`challenge`], [`scope`] | how to be let in |
 //! | [`lead`], [`loopback`] | where an answer may lead; registries on this machine |
 //! | [`upload`], [`download`] | blobs |
+//! | [`document`] | what is not in a registry |
 //! | [`report`] | a registry's own words |
 //! | [`connection`], [`trust`] | clients and certificates |
 
 mod ask;
 mod challenge;
 mod connection;
+mod document;
 mod download;
 mod incoming;
 mod keyring;
