@@ -1,2 +1,4 @@
 //! What the tests of several crates need, written once. For development only: no product crate
 //! depends on it outside of its tests.
+
+pub mod registry;

@@ -1,8 +1,4 @@
-//! Servers for the tests of this crate: one that answers by script, and a small registry on top of
-//! it that can be told to lie and to fail.
-
-pub(crate) mod registry;
-pub(crate) mod server;
+//! Stores, options and images for the tests of this crate.
 
 use std::time::Duration;
 

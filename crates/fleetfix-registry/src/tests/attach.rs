@@ -2,12 +2,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
+use fleetfix_testkit::registry::{Registry, Reply};
 use serde_json::{Value, json};
 
 use super::{files, layout_store};
 use crate::attach::{Attachment, Kind, MAX_ATTACHMENTS, attach, candidates};
-use crate::testing::registry::Registry;
-use crate::testing::server::Reply;
 use crate::testing::{store, tag};
 use crate::{Body, Error, Store, Written};
 
@@ -40,7 +39,7 @@ fn tags() {
 #[tokio::test]
 async fn what_is_attached_is_found() {
     let dir = tempfile::tempdir().unwrap();
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     for store in [layout_store(dir.path(), "a"), store(registry.host(), "a")] {
         assert_eq!(candidates(&store, subject(), Kind::Signature).await.unwrap(), []);
         let (one, two) = (signature("p", "1"), signature("p", "2"));
@@ -134,8 +133,7 @@ async fn another_writer_in_between() {
             }
             left -= 1;
             Some(Reply::new(201))
-        })
-        .await;
+        });
         let store = store(registry.host(), "a");
         let result = attach(&store, subject(), Kind::Signature, &[signature("p", "1")]).await;
         match (result, expected) {
@@ -152,7 +150,7 @@ async fn another_writer_in_between() {
 #[tokio::test]
 async fn a_registry_that_cannot_be_asked_is_not_one_without_signatures() {
     for (status, class) in [(500, Class::Environment), (403, Class::Input)] {
-        let registry = Registry::faulty(move |_| Some(Reply::new(status))).await;
+        let registry = Registry::faulty(move |_| Some(Reply::new(status)));
         let store = store(registry.host(), "a");
         let error = candidates(&store, subject(), Kind::Signature).await.unwrap_err();
         assert_eq!(error.class(), class);
@@ -164,7 +162,7 @@ async fn a_registry_that_cannot_be_asked_is_not_one_without_signatures() {
 
 #[tokio::test]
 async fn what_is_no_list_of_attachments() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let store = store(registry.host(), "a");
     let tag = Kind::Signature.tag(subject()).unwrap();
     let layer = json!({ "mediaType": "x/y", "digest": Digest::of(b"x"), "size": 1 });
@@ -193,7 +191,7 @@ async fn what_is_no_list_of_attachments() {
 
 #[tokio::test]
 async fn all_attachments_together_have_a_limit_and_a_shared_payload_is_fetched_once() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let store = store(registry.host(), "a");
     let tag = Kind::Signature.tag(subject()).unwrap();
     let digest = registry.put_blob("a", b"payload");
@@ -216,7 +214,7 @@ async fn all_attachments_together_have_a_limit_and_a_shared_payload_is_fetched_o
 
 #[tokio::test]
 async fn the_manifests_of_an_image_together_have_a_limit() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let store = store(registry.host(), "a");
     let child = json!({ "mediaType": media::OCI_MANIFEST, "digest": subject(), "size": 4 << 20 });
     let index = json!({ "schemaVersion": 2, "manifests": vec![child; 4] }).to_string();
@@ -227,7 +225,7 @@ async fn the_manifests_of_an_image_together_have_a_limit() {
 
 #[tokio::test]
 async fn attachments_have_limits() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let store = store(registry.host(), "a");
     let tag = Kind::Signature.tag(subject()).unwrap();
     let put = |size: u64, digest: Digest| {

@@ -1,8 +1,7 @@
 use fleetfix_model::{Class, Classify, Descriptor, Digest, Repository, media};
+use fleetfix_testkit::registry::{Registry, Reply, Request};
 
 use super::{files, layout_store};
-use crate::testing::registry::Registry;
-use crate::testing::server::Reply;
 use crate::testing::{image, index, options, store, tag};
 use crate::{Client, Error, Store, Written, copy};
 
@@ -63,7 +62,7 @@ impl Sample {
 async fn every_way() {
     let sample = Sample::new();
     let dir = tempfile::tempdir().unwrap();
-    let (one, two) = (Registry::start().await, Registry::start().await);
+    let (one, two) = (Registry::start(), Registry::start());
     let layout = layout_store(dir.path(), "one");
     sample.write(&layout).await;
     let stops = [
@@ -88,14 +87,14 @@ async fn every_way() {
 #[tokio::test]
 async fn inside_a_registry_nothing_moves() {
     let sample = Sample::new();
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let (from, to) = (store(registry.host(), "a/b"), store(registry.host(), "c/d"));
     sample.write(&from).await;
     registry.server.forget();
     copy(&from, &to, sample.digest()).await.unwrap();
     sample.check(&to).await;
     let requests = registry.server.requests();
-    let to_target = |r: &&crate::testing::server::Request| r.path().starts_with("/v2/c/d/");
+    let to_target = |r: &&Request| r.path().starts_with("/v2/c/d/");
     let writes: Vec<_> = requests
         .iter()
         .filter(to_target)
@@ -124,7 +123,7 @@ async fn inside_a_registry_nothing_moves() {
 
 #[tokio::test]
 async fn one_request_goes_before_the_others() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let dir = tempfile::tempdir().unwrap();
     let from = layout_store(dir.path(), "a");
     let sample = Sample::new();
@@ -142,8 +141,7 @@ async fn a_session_that_a_mount_opened_is_used() {
             .target
             .contains("mount=")
             .then(|| Reply::new(202).with("location", "/v2/c/d/blobs/uploads/9?_state=a%2Bb"))
-    })
-    .await;
+    });
     let (from, to) = (store(registry.host(), "a/b"), store(registry.host(), "c/d"));
     let digest = registry.put_blob("a/b", b"blob");
     let blob = Descriptor::of("a/b", b"blob");
@@ -187,7 +185,7 @@ async fn what_cannot_be_copied_whole_is_not_begun_or_not_finished() {
     let mut damaged = sample.layers[1].clone();
     damaged[7] ^= 1;
     std::fs::write(blob_path(&sample.layers[1]), &damaged).unwrap();
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     for to in [layout_store(dir.path(), "to"), store(registry.host(), "a")] {
         let error = copy(&from, &to, sample.digest()).await.unwrap_err();
         assert_eq!(error.class(), Class::Refused, "{error:?}");

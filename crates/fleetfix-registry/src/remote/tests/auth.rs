@@ -3,10 +3,9 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fleetfix_model::{Class, Classify, Descriptor, Digest};
+use fleetfix_testkit::registry::{Registry, Reply, Request, Server};
 
 use crate::store::Body;
-use crate::testing::registry::Registry;
-use crate::testing::server::{Reply, Request, Server};
 use crate::testing::{login, options, store, store_with, tag};
 use crate::{Error, Written};
 
@@ -20,7 +19,6 @@ async fn token_service(lifetime: Option<u64>) -> Server {
         let lifetime = lifetime.map_or(String::new(), |l| format!(r#","expires_in":{l}"#));
         Reply::json(200, &format!(r#"{{"token":"t{issued}"{lifetime}}}"#))
     })
-    .await
 }
 
 fn challenge(realm: &str) -> Reply {
@@ -36,7 +34,6 @@ async fn guarded(realm: String, good: impl Fn(&str) -> bool + Send + 'static) ->
         let shown = request.header("authorization").and_then(|a| a.strip_prefix("Bearer "));
         (!shown.is_some_and(&good)).then(|| challenge(&realm))
     })
-    .await
 }
 
 fn tokens(registry: &Registry) -> Vec<Option<String>> {
@@ -124,8 +121,7 @@ async fn a_token_refused_at_the_body_is_renewed_and_the_body_sent_again() {
         let needed = if request.method == "PUT" { "Bearer t2" } else { "Bearer t" };
         let shown = request.header("authorization").unwrap_or_default();
         (!shown.starts_with(needed)).then(|| challenge(&realm))
-    })
-    .await;
+    });
     let dir = tempfile::tempdir().unwrap();
     let content: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
     let path = dir.path().join("layer");
@@ -172,8 +168,7 @@ async fn a_mount_without_permission_is_no_error() {
         } else {
             Reply::json(200, r#"{"access_token":"t"}"#)
         }
-    })
-    .await;
+    });
     let registry = guarded(service.url("/token"), |t| t == "t").await;
     let digest = registry.put_blob("secret/app", BLOB);
     let store = store(registry.host(), "a/b");
@@ -209,8 +204,7 @@ async fn basic_is_sent_once_and_not_repeated_in_vain() {
     let registry = Registry::faulty(|request| {
         (request.header("authorization") != Some("Basic dTpw"))
             .then(|| Reply::new(401).with("www-authenticate", "Basic realm=\"x\""))
-    })
-    .await;
+    });
     let digest = registry.put_blob("a/b", BLOB);
     let dir = tempfile::tempdir().unwrap();
     let good =
@@ -245,7 +239,7 @@ async fn a_token_service_that_fails() {
         (Reply::new(200).with("content-length", "2000000"), Class::Input, 1),
     ] {
         let answer = reply.clone();
-        let service = Server::answering(move |_| answer.clone()).await;
+        let service = Server::answering(move |_| answer.clone());
         let registry = guarded(service.url("/token"), |_| false).await;
         let error = store(registry.host(), "a/b").resolve(&tag("v1")).await.unwrap_err();
         assert_eq!(error.class(), class, "{reply:?}: {error}");
@@ -283,7 +277,7 @@ async fn one_token_for_many_requests_at_once() {
 
 #[tokio::test]
 async fn no_login_is_looked_up_for_nothing() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let mut options = options();
     options.auth_files =
         vec![crate::options::AuthFile { path: "/nonexistent/auth.json".into(), required: true }];

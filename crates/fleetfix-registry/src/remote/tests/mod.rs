@@ -7,7 +7,7 @@ mod writes;
 
 use std::collections::BTreeMap;
 
-use crate::testing::server::{Reply, Request};
+use fleetfix_testkit::registry::{Reply, Request};
 
 /// Answers the first `times` requests that `matches` with `reply`.
 fn first(

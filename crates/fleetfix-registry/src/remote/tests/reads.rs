@@ -3,23 +3,22 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
+use fleetfix_testkit::registry::{Registry, Reply, Request, Server};
 
 use super::{counted, first};
 use crate::options::Limits;
-use crate::testing::registry::Registry;
-use crate::testing::server::{Reply, Server};
 use crate::testing::{image, options, quick, store, store_with, tag};
 use crate::{Client, Error, Options};
 
 const CONFIG: &[u8] = b"{}";
 
-fn is_get(request: &crate::testing::server::Request) -> bool {
+fn is_get(request: &Request) -> bool {
     request.method == "GET"
 }
 
 #[tokio::test]
 async fn manifests_are_hashed_here() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let bytes = image(&[CONFIG, b"layer"]);
     let digest = registry.put_manifest("a/b", "v1", media::OCI_MANIFEST, &bytes);
     let store = store(registry.host(), "a/b");
@@ -47,8 +46,7 @@ async fn a_registry_that_lies_about_digests() {
             .with("content-type", media::OCI_MANIFEST)
             .with("docker-content-digest", asked.to_string())
             .body(wrong.clone())
-    })
-    .await;
+    });
     let store = store(&server.host, "a");
     let error = store.manifest(asked).await.unwrap_err();
     assert!(matches!(error, Error::DigestMismatch { .. }), "{error}");
@@ -76,7 +74,7 @@ async fn what_passes_is_tried_again() {
         Reply::new(200).with("content-length", "100").body("short"),
         Reply::new(200).body("{}").with("content-length", "2").cut(1),
     ] {
-        let registry = Registry::faulty(first(2, is_get, reply.clone())).await;
+        let registry = Registry::faulty(first(2, is_get, reply.clone()));
         let bytes = image(&[CONFIG]);
         let digest = registry.put_manifest("a", "v1", media::OCI_MANIFEST, &bytes);
         let store = store(registry.host(), "a");
@@ -104,7 +102,7 @@ async fn tries_end() {
         (Reply::new(302), Class::Environment, 1),
     ] {
         let answer = reply.clone();
-        let server = Server::answering(move |_| answer.clone()).await;
+        let server = Server::answering(move |_| answer.clone());
         let error = store(&server.host, "a").resolve(&tag("v1")).await.unwrap_err();
         assert_eq!(error.class(), class, "{reply:?}: {error}");
         assert_eq!(server.requests().len(), tries, "{reply:?}: {error}");
@@ -118,8 +116,7 @@ async fn errors_say_who_said_what() {
             403,
             r#"{"errors":[{"code":"DENIED","message":"pull\u001b[31m access\nsecond line"}]}"#,
         )
-    })
-    .await;
+    });
     let error = store(&server.host, "a/b").resolve(&tag("v1")).await.unwrap_err();
     let expected = format!(
         "GET http://{}/v2/a/b/manifests/v1: 403 Forbidden: DENIED: pull[31m access \
@@ -151,7 +148,7 @@ async fn silence_is_not_waited_out() {
         ..quick()
     };
     let options = Options { limits, ..options() };
-    let server = Server::answering(|_| Reply::Silent).await;
+    let server = Server::answering(|_| Reply::Silent);
     let store = store_with(options, &server.host, "a");
     let error = store.resolve(&tag("v1")).await.unwrap_err();
     assert!(matches!(error, Error::Silent { .. }), "{error}");
@@ -188,8 +185,7 @@ async fn a_changed_byte_is_never_accepted() {
         changed[at] ^= 1;
         at += 1;
         Reply::new(200).with("content-type", media::OCI_MANIFEST).body(changed)
-    })
-    .await;
+    });
     let store = store(&server.host, "a");
     for at in 0..bytes.len() {
         let error = store.manifest(digest).await.unwrap_err();
@@ -200,7 +196,7 @@ async fn a_changed_byte_is_never_accepted() {
 #[tokio::test]
 async fn slowness_has_a_limit() {
     let limits = Limits { pace_after: Duration::ZERO, least_rate: 1 << 40, tries: 1, ..quick() };
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let digest = registry.put_blob("a", b"blob");
     let store = store_with(Options { limits, ..options() }, registry.host(), "a");
     let error = store.blob(digest, 100).await.unwrap_err();
@@ -222,8 +218,7 @@ async fn too_much_is_not_read() {
             raw.extend(vec![b' '; 5_000_000]);
             Reply::Raw(raw)
         }
-    })
-    .await;
+    });
     let store = store(&endless.host, "a");
     for name in ["said", "unsaid"] {
         let error = store.resolve(&tag(name)).await.unwrap_err();
@@ -266,8 +261,7 @@ async fn a_broken_download_goes_on_where_it_stopped() {
                 2 => reply.cut(if ranges { 100_000 } else { 200_000 }),
                 _ => reply,
             }
-        })
-        .await;
+        });
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("blob");
         let store = store(&server.host, "a");
@@ -287,7 +281,7 @@ async fn a_bad_download_leaves_nothing() {
     for (body, size) in
         [("wrong", None), ("wrong", Some(5)), ("right and more", Some(5)), ("", None)]
     {
-        let server = Server::answering(move |_| Reply::new(200).body(body)).await;
+        let server = Server::answering(move |_| Reply::new(200).body(body));
         let error = store(&server.host, "a").blob_to_file(digest, size, &path).await.unwrap_err();
         assert_eq!(error.class(), Class::Refused, "{body} {error}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -296,8 +290,7 @@ async fn a_bad_download_leaves_nothing() {
     let server = Server::answering(|request| match request.header("range") {
         None => Reply::new(200).body("right").cut(2),
         Some(_) => Reply::new(206).with("content-range", "bytes 0-4/5").body("right"),
-    })
-    .await;
+    });
     let error = store(&server.host, "a").blob_to_file(digest, Some(5), &path).await.unwrap_err();
     assert!(matches!(error, Error::Nonsense { .. }), "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -318,8 +311,7 @@ async fn vague_media_types_are_filled_in() {
                 Some(header) => reply.with("content-type", header),
                 None => reply,
             }
-        })
-        .await;
+        });
         let found = store(&server.host, "a").resolve(&tag("v1")).await.unwrap();
         assert_eq!(found.is_some_and(|d| d.media_type == media::OCI_MANIFEST), ok, "{header:?}");
     }
@@ -327,7 +319,7 @@ async fn vague_media_types_are_filled_in() {
 
 #[tokio::test]
 async fn heads_are_heads() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let digest = registry.put_blob("a", b"blob");
     let store = store(registry.host(), "a");
     assert!(store.has_blob(digest).await.unwrap());
@@ -349,4 +341,35 @@ fn futures_can_move_between_threads() {
     is_send(crate::copy(&store, &store, digest));
     is_send(crate::attach::attach(&store, digest, crate::attach::Kind::Signature, &[]));
     is_send(crate::attach::candidates(&store, digest, crate::attach::Kind::Signature));
+}
+
+#[tokio::test]
+async fn a_document_that_is_not_in_a_registry() {
+    let client = crate::Client::new(crate::testing::options()).unwrap();
+    let server = Server::answering(|request| match request.path() {
+        "/graph" if request.header("authorization").is_some() => Reply::new(500),
+        "/graph" => Reply::new(200).body("{}"),
+        "/moved" => Reply::new(302).with("location", "/graph"),
+        "/closed" => Reply::new(401).with("www-authenticate", "Basic realm=x"),
+        _ => Reply::new(404),
+    });
+    for (path, expected) in [
+        ("/graph?channel=stable-4.20", Ok("{}")),
+        ("/moved", Ok("{}")),
+        ("/closed", Err(Class::Input)),
+        ("/none", Err(Class::Input)),
+    ] {
+        let found = client.document(&server.url(path), 100).await;
+        match expected {
+            Ok(text) => assert_eq!(found.unwrap(), text.as_bytes(), "{path}"),
+            Err(class) => assert_eq!(found.unwrap_err().class(), class, "{path}"),
+        }
+    }
+    let error = client.document(&server.url("/graph"), 1).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+    for url in ["http://registry.example/graph", "file:///etc/passwd", "https://u:p@a.example/"] {
+        let error = client.document(url, 100).await.unwrap_err();
+        assert!(matches!(error, Error::DocumentUrl { .. }), "{error:?}");
+    }
+    assert!(matches!(client.document("graph.json", 1).await, Err(Error::NotAUrl { .. })));
 }

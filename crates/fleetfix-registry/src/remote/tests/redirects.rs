@@ -1,21 +1,20 @@
 use std::sync::Arc;
 
 use fleetfix_model::Digest;
+use fleetfix_testkit::registry::{Reply, Server};
 
-use crate::testing::server::{Reply, Server};
 use crate::testing::{store, store_with, tag};
 
 #[tokio::test]
 async fn redirects_are_followed_without_credentials() {
     let content = b"content of a blob".to_vec();
     let digest = Digest::of(&content);
-    let elsewhere = Server::answering(move |_| Reply::new(200).body(content.clone())).await;
+    let elsewhere = Server::answering(move |_| Reply::new(200).body(content.clone()));
     let target = elsewhere.url("/cdn/x?sig=secret");
     let registry = Server::answering(move |request| match request.header("authorization") {
         None => Reply::new(401).with("www-authenticate", "Basic realm=x"),
         Some(_) => Reply::new(307).with("location", target.clone()),
-    })
-    .await;
+    });
     let dir = tempfile::tempdir().unwrap();
     let options = crate::testing::login(&dir, &registry.host, r#"{"auth":"dTpw"}"#);
     let store = store_with(options, &registry.host, "a");
@@ -31,8 +30,7 @@ async fn credentials_do_not_come_back_after_a_detour() {
     let back = Arc::new(std::sync::Mutex::new(String::new()));
     let to = back.clone();
     let elsewhere =
-        Server::answering(move |_| Reply::new(302).with("location", to.lock().unwrap().clone()))
-            .await;
+        Server::answering(move |_| Reply::new(302).with("location", to.lock().unwrap().clone()));
     let target = elsewhere.url("/x");
     let registry =
         Server::answering(move |request| match (request.path(), request.header("authorization")) {
@@ -40,8 +38,7 @@ async fn credentials_do_not_come_back_after_a_detour() {
             ("/open", Some(_)) => Reply::new(500),
             (_, None) => Reply::new(401).with("www-authenticate", "Basic"),
             (_, Some(_)) => Reply::new(302).with("location", target.clone()),
-        })
-        .await;
+        });
     *back.lock().unwrap() = registry.url("/open");
     let dir = tempfile::tempdir().unwrap();
     let options = crate::testing::login(&dir, &registry.host, r#"{"auth":"dTpw"}"#);
@@ -58,7 +55,7 @@ async fn redirects_that_lead_astray() {
         ("http://u:p@127.0.0.1/x", "Redirect"),
         ("http://", "Nonsense"),
     ] {
-        let server = Server::answering(move |_| Reply::new(302).with("location", location)).await;
+        let server = Server::answering(move |_| Reply::new(302).with("location", location));
         let error = store(&server.host, "a").resolve(&tag("v1")).await.unwrap_err();
         assert!(format!("{error:?}").starts_with(expected), "{location}: {error:?}");
         let endless = location.starts_with('/');

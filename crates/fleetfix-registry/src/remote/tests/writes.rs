@@ -3,12 +3,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
+use fleetfix_testkit::registry::{Registry, Reply, Request, Server};
 
 use super::first;
 use crate::options::Limits;
 use crate::store::Body;
-use crate::testing::registry::Registry;
-use crate::testing::server::{Reply, Request, Server};
 use crate::testing::{image, options, quick, repository, store, store_with, tag};
 use crate::{Error, Options, Written};
 
@@ -28,7 +27,7 @@ fn is(method: &'static str, part: &'static str) -> impl Fn(&Request) -> bool + S
 
 #[tokio::test]
 async fn a_blob_goes_up_in_one_body_with_its_length() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let store = store(registry.host(), "a/b");
     let dir = tempfile::tempdir().unwrap();
     for size in [0, 1, 700_000] {
@@ -76,8 +75,7 @@ async fn a_dropped_upload_starts_again() {
         // Half-way through the body, and after all of it.
         for abrupt in [true, false] {
             let fault = first(2, is("PUT", "/blobs/uploads/"), reply.clone());
-            let registry =
-                if abrupt { Registry::abrupt(fault).await } else { Registry::faulty(fault).await };
+            let registry = if abrupt { Registry::abrupt(fault) } else { Registry::faulty(fault) };
             let store = store(registry.host(), "a/b");
             let result = store.put_blob(&descriptor, Body::File(path.clone())).await;
             // A refusal that comes while the body is still going up may be lost with the connection.
@@ -100,7 +98,7 @@ async fn an_upload_that_cannot_work_is_not_repeated() {
         (Reply::new(202), Class::Environment),
         (Reply::new(307).with("location", "/x"), Class::Environment),
     ] {
-        let registry = Registry::faulty(first(9, is("PUT", "/"), reply.clone())).await;
+        let registry = Registry::faulty(first(9, is("PUT", "/"), reply.clone()));
         let body = Body::Bytes(Bytes::from(bytes.clone()));
         let error = store(registry.host(), "a/b").put_blob(&descriptor, body).await.unwrap_err();
         assert_eq!(error.class(), class, "{reply:?}: {error}");
@@ -110,7 +108,7 @@ async fn an_upload_that_cannot_work_is_not_repeated() {
 
 #[tokio::test]
 async fn a_body_that_is_not_its_descriptor_never_arrives_whole() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let store = store(registry.host(), "a/b");
     let dir = tempfile::tempdir().unwrap();
     let expected = content(600_000);
@@ -143,7 +141,7 @@ async fn a_body_that_is_not_its_descriptor_never_arrives_whole() {
 #[tokio::test]
 async fn a_registry_that_stored_something_else() {
     let lie = Reply::new(201).with("docker-content-digest", Digest::of(b"else").to_string());
-    let registry = Registry::faulty(first(9, is("PUT", "/"), lie)).await;
+    let registry = Registry::faulty(first(9, is("PUT", "/"), lie));
     let store = store(registry.host(), "a/b");
     let blob = Descriptor::of("a/b", b"x");
     let error = store.put_blob(&blob, Body::Bytes(Bytes::from_static(b"x"))).await.unwrap_err();
@@ -156,7 +154,7 @@ async fn a_registry_that_stored_something_else() {
 
 #[tokio::test]
 async fn locations_of_all_forms() {
-    let store_elsewhere = Server::answering(|_| Reply::new(201)).await;
+    let store_elsewhere = Server::answering(|_| Reply::new(201));
     let cross = store_elsewhere.url("/upload?_state=s%3Dx&sig=secret");
     let bytes = content(10);
     let descriptor = Descriptor::of("a/b", &bytes);
@@ -174,8 +172,7 @@ async fn locations_of_all_forms() {
                 ("POST", _) => Reply::new(202).with("location", to.clone()),
                 _ => Reply::new(201),
             }
-        })
-        .await;
+        });
         let dir = tempfile::tempdir().unwrap();
         let options = crate::testing::login(&dir, &registry.host, r#"{"auth":"dTpw"}"#);
         let store = store_with(options, &registry.host, "a/b");
@@ -206,8 +203,7 @@ async fn locations_that_are_none() {
                 Some(location) => Reply::new(202).with("location", location),
                 None => Reply::new(202),
             })
-        })
-        .await;
+        });
         let blob = Descriptor::of("a/b", b"x");
         let body = Body::Bytes(Bytes::from_static(b"x"));
         let error = store(registry.host(), "a/b").put_blob(&blob, body).await.unwrap_err();
@@ -222,7 +218,7 @@ async fn locations_that_are_none() {
 #[tokio::test]
 async fn an_upload_that_nobody_reads() {
     let limits = Limits { idle: Duration::from_millis(100), tries: 1, ..quick() };
-    let registry = Registry::abrupt(|r| (r.method == "PUT").then_some(Reply::Silent)).await;
+    let registry = Registry::abrupt(|r| (r.method == "PUT").then_some(Reply::Silent));
     let store = store_with(Options { limits, ..options() }, registry.host(), "a/b");
     // More than the buffers of both sides take.
     let bytes = content(30_000_000);
@@ -248,7 +244,7 @@ async fn mounts_and_what_comes_instead() {
     ] {
         let fault = reply.clone();
         let registry =
-            Registry::faulty(move |r| fault.clone().filter(|_| r.target.contains("mount="))).await;
+            Registry::faulty(move |r| fault.clone().filter(|_| r.target.contains("mount=")));
         let digest = registry.put_blob("base", b"blob");
         let store = store(registry.host(), "a/b");
         let from = repository(registry.host(), "base");
@@ -256,7 +252,7 @@ async fn mounts_and_what_comes_instead() {
         let deletes = registry.writes().iter().filter(|l| l.starts_with("DELETE")).count();
         assert_eq!(deletes == 1, cancelled, "{reply:?}");
     }
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let elsewhere = repository("registry.example", "base");
     let store = store(registry.host(), "a/b");
     assert!(!store.mount_blob(&elsewhere, Digest::of(b"blob")).await.unwrap());
@@ -265,7 +261,7 @@ async fn mounts_and_what_comes_instead() {
 
 #[tokio::test]
 async fn manifests_and_tags() {
-    let registry = Registry::start().await;
+    let registry = Registry::start();
     let store = store(registry.host(), "a/b");
     let (one, two) = (image(&[b"{}", b"1"]), image(&[b"{}", b"2"]));
     let digest = store.put_manifest(media::OCI_MANIFEST, &one).await.unwrap();
@@ -298,7 +294,7 @@ async fn manifests_and_tags() {
 #[tokio::test]
 async fn a_manifest_put_is_repeated_when_it_may_help() {
     for reply in [Reply::new(500), Reply::Drop, Reply::new(429)] {
-        let registry = Registry::faulty(first(2, is("PUT", "/manifests/"), reply)).await;
+        let registry = Registry::faulty(first(2, is("PUT", "/manifests/"), reply));
         let store = store(registry.host(), "a/b");
         store.put_tag(&tag("v1"), media::OCI_MANIFEST, &image(&[b"{}"])).await.unwrap();
         assert_eq!(registry.writes().len(), 3);
@@ -307,7 +303,7 @@ async fn a_manifest_put_is_repeated_when_it_may_help() {
         400,
         r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}"#,
     );
-    let registry = Registry::faulty(first(9, is("PUT", "/manifests/"), refusal)).await;
+    let registry = Registry::faulty(first(9, is("PUT", "/manifests/"), refusal));
     let put = store(registry.host(), "a/b").put_tag(&tag("v1"), media::OCI_MANIFEST, b"{}").await;
     assert!(put.unwrap_err().to_string().contains("MANIFEST_BLOB_UNKNOWN: blob unknown"));
     assert_eq!(registry.writes().len(), 1);

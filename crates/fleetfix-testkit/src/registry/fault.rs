@@ -1,0 +1,123 @@
+//! What goes wrong, where and how often.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Reply, Request};
+
+/// Changes the answer to a request.
+type Change = Arc<dyn Fn(&Request, Reply) -> Reply + Send + Sync>;
+
+/// Something that goes wrong with some requests. The first of several that fits decides.
+#[derive(Clone)]
+pub struct Fault {
+    method: &'static str,
+    part: String,
+    skip: usize,
+    times: usize,
+    /// Bytes of the body that are read first; `None`: all.
+    after: Option<usize>,
+    what: What,
+}
+
+#[derive(Clone)]
+enum What {
+    Answer(Reply),
+    Change(Change),
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: ", self.method, self.part)?;
+        match &self.what {
+            What::Answer(reply) => write!(f, "{:.80}", format!("{reply:?}")),
+            What::Change(_) => f.write_str("a changed answer"),
+        }
+    }
+}
+
+impl Fault {
+    /// `reply` in place of the answer to each request with this method (empty: any) whose path and
+    /// query have this part (empty: any).
+    pub fn answer(method: &'static str, part: &str, reply: Reply) -> Self {
+        Self::new(method, part, What::Answer(reply))
+    }
+
+    /// The true answer, changed. What was asked for has been done.
+    pub fn change(
+        method: &'static str,
+        part: &str,
+        change: impl Fn(&Request, Reply) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(method, part, What::Change(Arc::new(change)))
+    }
+
+    fn new(method: &'static str, part: &str, what: What) -> Self {
+        Self { method, part: part.to_owned(), skip: 0, times: usize::MAX, after: None, what }
+    }
+
+    /// Not with the first `n` of these requests.
+    #[must_use]
+    pub fn skip(self, n: usize) -> Self {
+        Self { skip: n, ..self }
+    }
+
+    /// With so many of these requests only.
+    #[must_use]
+    pub fn times(self, n: usize) -> Self {
+        Self { times: n, ..self }
+    }
+
+    /// When so many bytes of the request's body were read.
+    #[must_use]
+    pub fn after(self, bytes: usize) -> Self {
+        Self { after: Some(bytes), ..self }
+    }
+
+    fn fits(&self, request: &Request) -> bool {
+        (self.method.is_empty() || self.method == request.method)
+            && request.target.contains(&self.part)
+    }
+}
+
+/// The faults of a server.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<Fault>);
+
+/// What is done about a request.
+pub(super) enum Verdict {
+    /// It is answered as it should be.
+    Good,
+    /// So much of its body is read, and this is the answer.
+    Early(usize, Reply),
+    /// All of its body is read, and this is the answer.
+    Late(Reply),
+    /// The answer is changed.
+    Changed(Change),
+}
+
+impl Faults {
+    pub(super) fn add(&mut self, fault: Fault) {
+        self.0.push(fault);
+    }
+
+    /// Counts `request`, of which the head is known.
+    pub(super) fn judge(&mut self, request: &Request) -> Verdict {
+        for fault in self.0.iter_mut().filter(|fault| fault.fits(request)) {
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                continue;
+            }
+            if fault.times == 0 {
+                continue;
+            }
+            fault.times = fault.times.saturating_sub(1);
+            return match (&fault.what, fault.after) {
+                (What::Answer(reply), Some(bytes)) => Verdict::Early(bytes, reply.clone()),
+                (What::Answer(reply), None) => Verdict::Late(reply.clone()),
+                (What::Change(change), _) => Verdict::Changed(Arc::clone(change)),
+            };
+        }
+        Verdict::Good
+    }
+}
