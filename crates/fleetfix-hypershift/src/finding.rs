@@ -20,7 +20,14 @@ pub fn finding(
         .take(200)
         .collect();
     let id = spelled.trim_end_matches(['.', '_', '-', '/']).parse().map_err(Error::FindingName)?;
-    Ok(Finding { id, level, message: message.into(), waiver: None })
+    Ok(Finding { id, level, message: message.into(), waivable: true, waiver: None })
+}
+
+/// A finding that stops the plan and that nobody can waive: what would be done has no effect, or
+/// must never be done.
+pub fn refusal(path: &str, message: impl Into<String>) -> Result<Finding, Error> {
+    let found = finding(FindingLevel::Blocking, path, message)?;
+    Ok(Finding { waivable: false, ..found })
 }
 
 /// A platform as it stands in the name of a finding.

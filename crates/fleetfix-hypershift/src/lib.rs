@@ -8,18 +8,29 @@
 //! |---|---|
 //! | [`catalogue`] | which pods run the image of a payload tag, and what of them is on customer nodes |
 //! | [`component`] | which payload tag does a request mean |
+//! | [`graph`] | which version may follow which |
 //! | [`coverage`] | what does the fix mean for each version |
 //! | [`delivery`] | by which way does the image reach the control planes |
+//! | [`effective`] | which image really runs |
+//! | [`downgrade`] | does the fix hold what runs, and what it claims |
+//! | [`conflict`] | is there another fix for the same place |
+//! | [`labels`] | which capabilities would be lost |
 //! | [`impact`] | what restarts, and what could reach customer nodes |
 //! | [`finding`] | how a rule says what it found |
 
 pub mod catalogue;
 pub mod component;
+pub mod conflict;
 pub mod coverage;
 pub mod delivery;
+pub mod downgrade;
+pub mod effective;
 mod error;
 pub mod finding;
+pub mod graph;
 pub mod impact;
+pub mod labels;
 
 pub use catalogue::Catalogue;
 pub use error::Error;
+pub use graph::Graph;

@@ -130,7 +130,7 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
 /// One row per platform and version. `pinned` gives payload and base of a covered version.
 fn rows(coverage: Coverage, pinned: impl Fn(&Version) -> Option<(Digest, Digest)>) -> Vec<Row> {
     let row = |((platform, version), covered): ((HostedPlatform, Version), _)| {
-        let fleetfix_hypershift::coverage::Covered { status, reason } = covered;
+        let fleetfix_hypershift::coverage::Covered { status, reason, seen: _ } = covered;
         let (payload, base) = match status {
             Status::Covered => pinned(&version).unzip(),
             _ => (None, None),

@@ -40,6 +40,9 @@ pub struct Finding {
     pub level: FindingLevel,
     /// What, where, and what to do.
     pub message: String,
+    /// False where no waiver helps: what would be done has no effect, or must never be done.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub waivable: bool,
     /// The waiver that covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<Waiver>,
@@ -48,8 +51,17 @@ pub struct Finding {
 impl Finding {
     /// True if it stops the plan.
     pub fn blocks(&self) -> bool {
-        self.level == FindingLevel::Blocking && self.waiver.is_none()
+        self.level == FindingLevel::Blocking && (self.waiver.is_none() || !self.waivable)
     }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+const fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// A person's acceptance of one finding, by its identity.

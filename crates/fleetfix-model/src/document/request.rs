@@ -44,6 +44,9 @@ document! {
         fixes: Vec<MinorFix>,
         /// What is affected, one entry per platform and release line.
         affected: Vec<Affected>,
+        /// Release lines that upgrades may lead to and that need no fix.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unaffected: Vec<Unaffected>,
         /// Release images, where they do not follow from a template.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         payloads: Vec<PayloadImage>,
@@ -91,6 +94,9 @@ document! {
         unique("fixes", &this.fixes, |fix| fix.minor)?;
         not_empty("affected", &this.affected)?;
         unique("affected", &this.affected, |a| (a.platform, a.introduced.minor()))?;
+        for (i, line) in this.unaffected.iter().enumerate() {
+            line.check(&format!("unaffected[{i}]"), &this.affected)?;
+        }
         unique("payloads", &this.payloads, |p| (p.version.clone(), p.image.clone()))?;
         unique("waivers", &this.waivers, |w| w.finding.clone())?;
         for (i, waiver) in this.waivers.iter().enumerate() {
@@ -125,6 +131,11 @@ impl FixRequest {
     /// The revision: what the request says, or 1.
     pub fn revision(&self) -> u32 {
         self.revision.unwrap_or(1)
+    }
+
+    /// True if the request says that a release line needs no fix.
+    pub fn is_unaffected(&self, platform: HostedPlatform, minor: Minor) -> bool {
+        self.unaffected.iter().any(|line| line.is(platform, minor))
     }
 }
 
@@ -325,6 +336,35 @@ impl Affected {
         unique(&format!("{field}.excluded"), &self.excluded, |e| e.version.clone())?;
         for (i, excluded) in self.excluded.iter().enumerate() {
             line(&format!("{field}.excluded[{i}].reason"), &excluded.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// A release line that needs no fix: it never had the defect, or had the fix from its first version
+/// on.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Unaffected {
+    /// Release line.
+    pub minor: Minor,
+    /// On these platforms; none: on all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<HostedPlatform>,
+    /// Why.
+    pub reason: String,
+}
+
+impl Unaffected {
+    fn is(&self, platform: HostedPlatform, minor: Minor) -> bool {
+        self.minor == minor && (self.platforms.is_empty() || self.platforms.contains(&platform))
+    }
+
+    fn check(&self, field: &str, affected: &[Affected]) -> Result<(), Rule> {
+        line(&format!("{field}.reason"), &self.reason)?;
+        unique(&format!("{field}.platforms"), &self.platforms, Clone::clone)?;
+        if affected.iter().any(|a| self.is(a.platform, a.introduced.minor())) {
+            return Err(Rule::new(format!("{field}.minor"), "is in `affected` as well"));
         }
         Ok(())
     }

@@ -1,0 +1,131 @@
+//! Two active bundles for one component, version and platform.
+//!
+//! One image runs in one place, so that the second would take the first one's fix away. That is
+//! right only where the second holds the first, says so in `supersedes`, and covers all of it;
+//! whether it holds it is judged with the images that it replaces ([`crate::downgrade`]).
+
+use std::collections::BTreeSet;
+
+use fleetfix_model::document::FixBundle;
+use fleetfix_model::document::finding::{Finding, FindingLevel};
+use fleetfix_model::document::plan::Status;
+use fleetfix_model::document::rollout::FixReference;
+use fleetfix_model::name::{ComponentTag, FixId};
+use fleetfix_model::{HostedPlatform, Version};
+
+use crate::Error;
+use crate::coverage::Coverage;
+use crate::coverage::range::listed;
+use crate::finding::{finding, refusal};
+
+/// The fix that is planned.
+#[derive(Clone, Copy, Debug)]
+pub struct Ours<'a> {
+    /// Its identity.
+    pub id: &'a FixId,
+    /// Its revision.
+    pub revision: u32,
+    /// The payload tag.
+    pub component: &'a ComponentTag,
+    /// What it covers.
+    pub coverage: &'a Coverage,
+    /// What it replaces.
+    pub supersedes: &'a [FixReference],
+    /// What must not be active beside it.
+    pub conflicts: &'a [FixReference],
+}
+
+/// Holds the fix against every bundle that is active.
+pub fn judge<'a>(
+    ours: Ours<'_>,
+    active: impl IntoIterator<Item = &'a FixBundle>,
+) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::new();
+    for bundle in active {
+        findings.extend(against(ours, bundle)?);
+    }
+    Ok(findings)
+}
+
+fn against(ours: Ours<'_>, bundle: &FixBundle) -> Result<Vec<Finding>, Error> {
+    let told = format!("{} revision {}", bundle.id, bundle.revision);
+    let path = format!("conflict/{}", bundle.id);
+    let same = bundle.id == *ours.id;
+    if same && bundle.revision >= ours.revision {
+        let message = format!(
+            "{told} is active: the plan's revision {} is not above it; name a higher `revision`",
+            ours.revision
+        );
+        return Ok(vec![refusal(&format!("{path}/revision"), message)?]);
+    }
+    let replaced = same || names(ours.supersedes, bundle);
+    if !replaced && (names(ours.conflicts, bundle) || is_named(&bundle.conflicts, ours)) {
+        let message = format!(
+            "{told} is active, and one of the two says that they must not be active together: withdraw it, or supersede it"
+        );
+        return Ok(vec![refusal(&path, message)?]);
+    }
+    if bundle.component != *ours.component {
+        return Ok(Vec::new());
+    }
+    let (both, only_theirs) = compared(ours.coverage, bundle);
+    if replaced && !only_theirs.is_empty() {
+        let message = format!(
+            "{told} is superseded and covers {}, which the plan does not: clusters there would lose its fix; cover them as well",
+            places(&only_theirs)
+        );
+        let uncovered = format!("{path}/uncovered");
+        return Ok(vec![finding(FindingLevel::Blocking, &uncovered, message)?]);
+    }
+    if replaced || both.is_empty() {
+        return Ok(Vec::new());
+    }
+    let message = format!(
+        "{told} is active for `{}` on {} as well: one image would take the other's fix away; put both fixes into one, and name {} in `supersedes`",
+        ours.component,
+        places(&both),
+        bundle.id
+    );
+    Ok(vec![refusal(&path, message)?])
+}
+
+/// True if a reference of the list means the bundle.
+fn names(references: &[FixReference], bundle: &FixBundle) -> bool {
+    references
+        .iter()
+        .any(|r| r.id == bundle.id && r.revision.is_none_or(|revision| revision == bundle.revision))
+}
+
+fn is_named(references: &[FixReference], ours: Ours<'_>) -> bool {
+    references
+        .iter()
+        .any(|r| r.id == *ours.id && r.revision.is_none_or(|revision| revision == ours.revision))
+}
+
+type Places = BTreeSet<(HostedPlatform, Version)>;
+
+/// What both cover, and what only the bundle does. A payload that has our fix need not have theirs.
+fn compared(coverage: &Coverage, bundle: &FixBundle) -> (Places, Places) {
+    let mut both = Places::new();
+    let mut only_theirs = Places::new();
+    for affects in &bundle.affects {
+        for version in &affects.versions {
+            let place = (affects.platform, version.version.clone());
+            let status = coverage.get(&place).map(|covered| covered.status);
+            match status {
+                Some(Status::Covered | Status::Unreleased) => both.insert(place),
+                _ => only_theirs.insert(place),
+            };
+        }
+    }
+    (both, only_theirs)
+}
+
+fn places(places: &Places) -> String {
+    let platforms: BTreeSet<HostedPlatform> = places.iter().map(|(p, _)| *p).collect();
+    let of = |platform: HostedPlatform| {
+        let versions = places.iter().filter(move |(p, _)| *p == platform).map(|(_, v)| v);
+        format!("{platform} {}", listed(versions))
+    };
+    platforms.into_iter().map(of).collect::<Vec<_>>().join("; ")
+}
