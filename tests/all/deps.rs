@@ -11,14 +11,16 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("fleetfix-model", &[]),
     ("fleetfix-hypershift", &["model"]),
+    ("fleetfix-source", &["model"]),
     ("fleetfix-oci", &["model"]),
+    ("fleetfix-program", &["model"]),
     ("fleetfix-registry", &["model", "oci"]),
     ("fleetfix-release", &["model", "oci", "registry"]),
     ("fleetfix-trust", &["model"]),
     ("fleetfix-signer", &["model", "trust"]),
     ("fleetfix-audit", &["model", "oci", "registry", "trust"]),
     ("fleetfix-task", &["model"]),
-    ("fleetfix-plan", &["hypershift", "model", "registry", "release", "task"]),
+    ("fleetfix-plan", &["audit", "hypershift", "model", "registry", "release", "source", "task"]),
     ("fleetfix-patch", &["model", "oci", "registry", "task"]),
     ("fleetfix-sign", &["model", "registry", "signer", "task", "trust"]),
     ("fleetfix-attest", &["model", "oci", "registry", "signer", "task", "trust"]),
@@ -33,7 +35,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("fleetfix-testkit", &["model", "oci", "signer", "trust"]),
-    ("fleetfix-tests", &[]),
+    ("fleetfix-fuzz", &["model", "oci", "program"]),
+    ("fleetfix-tests", &["testkit"]),
     ("xtask", &[]),
 ];
 
@@ -41,7 +44,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 const NEVER: &[(&str, &[&str])] = &[
     ("fleetfix-model", &["tokio", "reqwest"]),
     ("fleetfix-hypershift", &["tokio", "reqwest"]),
+    ("fleetfix-source", &["tokio", "reqwest"]),
     ("fleetfix-oci", &["tokio", "reqwest"]),
+    ("fleetfix-program", &["tokio", "reqwest"]),
     ("fleetfix-audit", &["fleetfix-signer"]),
     ("fleetfix-verify", &["fleetfix-signer"]),
     ("fleetfix-task", &["reqwest"]),
