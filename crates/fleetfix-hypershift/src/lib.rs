@@ -15,6 +15,7 @@
 //! | [`downgrade`] | does the fix hold what runs, and what it claims |
 //! | [`conflict`] | is there another fix for the same place |
 //! | [`labels`] | which capabilities would be lost |
+//! | [`overrides`] | what does `overrides.yaml` say, and how does it come to say something else |
 //! | [`impact`] | what restarts, and what could reach customer nodes |
 //! | [`finding`] | how a rule says what it found |
 
@@ -30,6 +31,7 @@ pub mod finding;
 pub mod graph;
 pub mod impact;
 pub mod labels;
+pub mod overrides;
 
 pub use catalogue::Catalogue;
 pub use error::Error;
