@@ -39,6 +39,15 @@ impl Command {
         self
     }
 
+    /// Nothing of our environment but what finds programs; what is kept between runs lies in `home`.
+    pub(crate) fn at_home(mut self, home: &Path) -> Self {
+        self.inner.env_clear().env("HOME", home).env("LC_ALL", "C");
+        if let Some(path) = std::env::var_os("PATH") {
+            self.inner.env("PATH", path);
+        }
+        self.env("TMPDIR", home).env("XDG_RUNTIME_DIR", home)
+    }
+
     pub(crate) fn directory(mut self, path: &Path) -> Self {
         self.inner.current_dir(path);
         self
@@ -72,6 +81,14 @@ impl Command {
         self.quiet().map(drop)
     }
 
+    /// Starts it, with all that it says appended to `log`.
+    pub(crate) fn start(mut self, log: &Path) -> Result<process::Child, Failure> {
+        let open = || File::options().create(true).append(true).open(log);
+        self.inner.stdout(open().map_err(Failure::at(log))?);
+        self.inner.stderr(open().map_err(Failure::at(log))?);
+        self.inner.spawn().map_err(|error| self.failed_to_start(&error))
+    }
+
     /// Runs and hands on each line of stdout as it comes. The exit status is the caller's to judge.
     pub(crate) fn lines(mut self, mut each: impl FnMut(&str)) -> Result<bool, Failure> {
         self.inner.stdout(Stdio::piped());
@@ -89,7 +106,7 @@ impl Command {
     }
 
     /// Program and arguments as one would type them.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let words = std::iter::once(self.inner.get_program()).chain(self.inner.get_args());
         words.collect::<Vec<_>>().join(OsStr::new(" ")).to_string_lossy().into_owned()
     }

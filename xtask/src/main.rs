@@ -5,6 +5,7 @@
     reason = "a developer's tool talks to people"
 )]
 
+mod bench;
 mod cache;
 mod command;
 mod failure;
@@ -25,20 +26,23 @@ usage: cargo xtask COMMAND
   test    fetch tools, run the lints and every test; ends with `N passed, N failed`
   ci      the lints: formatting, clippy, rustdoc, cargo-deny, crate arrows, generated files
   tools   fetch only: what tests run against, into FLEETFIX_CACHE (default ~/.cache/fleetfix)
+  bench   measure; `cargo xtask bench help` lists what
 ";
 
 fn main() -> ExitCode {
-    match run(std::env::args().nth(1).as_deref()) {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
 }
 
-fn run(command: Option<&str>) -> Result<(), Failure> {
-    match command {
+fn run(args: &[String]) -> Result<(), Failure> {
+    match args.first().map(String::as_str) {
         Some("test") => tests::run(&Workspace::find()?),
         Some("ci") => lints::run(&Workspace::find()?),
         Some("tools") => tools::fetch(&Workspace::find()?).map(drop),
+        Some("bench") => bench::run(args.get(1..).unwrap_or_default()),
         Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(())

@@ -12,7 +12,8 @@ use crate::workspace::Workspace;
 
 mod debian;
 mod deny;
-mod go;
+pub(crate) mod go;
+mod hypershift;
 mod python;
 mod rootfs;
 
@@ -31,9 +32,20 @@ pub(crate) fn fetch(workspace: &Workspace) -> Result<Tools, Failure> {
     rootfs::layers(&cache, &mut tools)?;
     python::environment(workspace, &cache, &mut tools)?;
     go::programs(workspace, &cache, &mut tools)?;
+    hypershift::package(workspace, &cache, &mut tools)?;
     deny::program(workspace, &cache, &mut tools)?;
     write_list(workspace, &tools)?;
     say(&format!("{} tools ready after {} s", tools.len(), begin.elapsed().as_secs()));
+    Ok(tools)
+}
+
+/// What a bench runs and compares with; no test needs it.
+pub(crate) fn fetch_for_bench(workspace: &Workspace, cache: &Cache) -> Result<Tools, Failure> {
+    let mut tools = Tools::new();
+    debian::install(&[("debootstrap", "debootstrap")])?;
+    rootfs::layers(cache, &mut tools)?;
+    go::some(workspace, cache, &["crane", "regctl", "distribution", "cosign"], &mut tools)?;
+    debian::buildah(cache, &mut tools)?;
     Ok(tools)
 }
 

@@ -17,6 +17,14 @@ struct Program {
     tags: &'static str,
 }
 
+/// Only benches compare with it.
+const PEERS: &[Program] = &[Program {
+    name: "regctl",
+    module: "regctl",
+    package: "github.com/regclient/regclient/cmd/regctl",
+    tags: "",
+}];
+
 /// Small ones first, so that a mistake shows early.
 const PROGRAMS: &[Program] = &[
     Program {
@@ -62,7 +70,7 @@ const COMPONENTS: &[(&str, &str, &str)] = &[
     ("component-fixed-arm64", "fixed", "arm64"),
 ];
 
-const LINK: &str = "-s -w";
+pub(crate) const LINK: &str = "-s -w";
 
 pub(super) fn programs(
     workspace: &Workspace,
@@ -79,21 +87,38 @@ pub(super) fn programs(
         })?;
         tools.insert(name, dir.join("control-plane-operator"));
     }
-    for program in PROGRAMS {
-        let module = workspace.path("tests/tools").join(program.module);
-        let inputs = Inputs::recipe(&[LINK, program.package, program.tags]).directory(&module)?;
-        let dir = cache.entry(program.name, &inputs, |dir| {
-            say(&format!("building {}", program.name));
-            go(&module, LINK, program.tags, program.package, &dir.join(program.name))
-                .quiet()
-                .map(drop)
-        })?;
-        tools.insert(program.name, dir.join(program.name));
-    }
+    PROGRAMS.iter().try_for_each(|program| build(workspace, cache, program, tools))
+}
+
+/// The programs of these names, be they for tests or for benches.
+pub(super) fn some(
+    workspace: &Workspace,
+    cache: &Cache,
+    names: &[&str],
+    tools: &mut Tools,
+) -> Result<(), Failure> {
+    let mut wanted = PROGRAMS.iter().chain(PEERS).filter(|program| names.contains(&program.name));
+    wanted.try_for_each(|program| build(workspace, cache, program, tools))
+}
+
+fn build(
+    workspace: &Workspace,
+    cache: &Cache,
+    program: &Program,
+    tools: &mut Tools,
+) -> Result<(), Failure> {
+    let module = workspace.path("tests/tools").join(program.module);
+    let inputs = Inputs::recipe(&[LINK, program.package, program.tags]).directory(&module)?;
+    let dir = cache.entry(program.name, &inputs, |dir| {
+        say(&format!("building {}", program.name));
+        go(&module, LINK, program.tags, program.package, &dir.join(program.name)).quiet().map(drop)
+    })?;
+    tools.insert(program.name, dir.join(program.name));
     Ok(())
 }
 
-fn go(module: &Path, link: &str, tags: &str, package: &str, out: &Path) -> Command {
+/// `go build` of a package in a module.
+pub(crate) fn go(module: &Path, link: &str, tags: &str, package: &str, out: &Path) -> Command {
     Command::new("go")
         .directory(module)
         .env("GOFLAGS", "-mod=readonly -buildvcs=false")

@@ -1,0 +1,229 @@
+//! `cargo xtask bench patch`: fleetfix-patch and its peers in turn on the same work.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use self::base::Base;
+use self::case::Case;
+use self::commands::Programs;
+use self::contender::Contender;
+use self::crane::Crane;
+use self::delay::Delay;
+use self::files::Files;
+use self::options::Options;
+use self::program::ARCHITECTURES;
+use self::registry::Registry;
+use self::report::Report;
+use self::run::Site;
+use self::sample::Samples;
+use super::machine;
+use crate::cache::Cache;
+use crate::failure::Failure;
+use crate::tools::{self, Tools};
+use crate::workspace::Workspace;
+
+mod access_log;
+mod base;
+mod case;
+mod commands;
+mod contender;
+mod crane;
+mod delay;
+mod files;
+mod options;
+mod outcome;
+mod planned;
+mod program;
+mod registry;
+mod report;
+mod run;
+mod sample;
+mod verdict;
+mod versions;
+
+pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<(), Failure> {
+    if let Some("help" | "--help" | "-h") = args.first().map(String::as_str) {
+        print!("{}", options::HELP);
+        return Ok(());
+    }
+    let options = Options::parse(args)?;
+    let cases = Case::all(&options);
+    if cases.is_empty() {
+        return Err(Failure::usage(format!("no case has such a name\n{}", options::HELP)));
+    }
+    let work = workspace.target().join("bench-work");
+    if work.exists() {
+        std::fs::remove_dir_all(&work).map_err(Failure::at(&work))?;
+    }
+    let mut site = prepare(workspace, &options, &cases, &work)?;
+    let result = all_rounds(workspace, &options, &cases, &mut site);
+    drop(site);
+    std::fs::remove_dir_all(&work).map_err(Failure::at(&work))?;
+    result
+}
+
+/// Everything that is there before the first run: programs, registries, bases, files.
+fn prepare(
+    workspace: &Workspace,
+    options: &Options,
+    cases: &[Case],
+    work: &Path,
+) -> Result<Site, Failure> {
+    let cache = Cache::open()?;
+    say("tools");
+    let tools = tools::fetch_for_bench(workspace, &cache)?;
+    let tool = |name: &str| {
+        tools.get(name).cloned().ok_or_else(|| Failure::new(format!("{name}: not fetched")))
+    };
+    let programs = Programs {
+        product: product(workspace, options)?,
+        crane: tool("crane")?,
+        regctl: tool("regctl")?,
+        buildah: tool("buildah")?,
+    };
+    say("registries");
+    let near = Registry::start(&tool("distribution")?, &work.join("near"))?;
+    let far = Registry::start(&tool("distribution")?, &work.join("far"))?;
+    let mut delays = BTreeMap::new();
+    for case in cases.iter().filter(|case| !case.delay.is_zero()) {
+        delays.insert(case.delay, Delay::start(near.address(), case.delay)?);
+    }
+    let crane = Crane { program: programs.crane.clone(), home: work.join("home") };
+    let mut site = Site {
+        dir: work.to_path_buf(),
+        programs,
+        crane,
+        near,
+        far,
+        delays,
+        bases: BTreeMap::new(),
+        files: BTreeMap::new(),
+        number: 0,
+    };
+    for case in cases {
+        inputs(workspace, &cache, &tools, case, cases, &mut site)?;
+    }
+    Ok(site)
+}
+
+/// The release build, or what the options name.
+fn product(workspace: &Workspace, options: &Options) -> Result<PathBuf, Failure> {
+    if let Some(product) = &options.product {
+        return product.canonicalize().map_err(Failure::at(product));
+    }
+    say("building fleetfix-patch");
+    let package = ["build", "--release", "--locked", "--package", "fleetfix-patch"];
+    workspace.cargo().args(package).show()?;
+    Ok(workspace.target().join("release/fleetfix-patch"))
+}
+
+/// Writes files and bases of a case, unless an earlier case has the same.
+fn inputs(
+    workspace: &Workspace,
+    cache: &Cache,
+    tools: &Tools,
+    case: &Case,
+    cases: &[Case],
+    site: &mut Site,
+) -> Result<(), Failure> {
+    let architectures = ARCHITECTURES.iter().copied().take(case.architectures);
+    if !site.files.contains_key(&(case.file, case.architectures)) {
+        say(&format!("file of {} MB, {} architectures", case.file, case.architectures));
+        let programs = architectures
+            .clone()
+            .map(|arch| Ok((arch, program::program(workspace, cache, tools, arch, case.file)?)))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let dir = site.dir.join(format!("files-{}-{}", case.file, case.architectures));
+        site.files.insert((case.file, case.architectures), Files::lay_out(&dir, &programs)?);
+    }
+    if site.bases.contains_key(&(case.base, case.architectures)) {
+        return Ok(());
+    }
+    let same = |other: &&Case| (other.base, other.architectures) == (case.base, case.architectures);
+    let count = cases.iter().filter(same).map(|case| case.bases).max().unwrap_or(1);
+    say(&format!("{count} bases of {} MB, {} architectures", case.base, case.architectures));
+    let host = site.near.address().to_string();
+    let repository = format!("base-{}-{}/{}", case.base, case.architectures, planned::COMPONENT);
+    let mut old = Vec::new();
+    for arch in architectures {
+        let stack = base::layers(cache, tools, arch, case.base)?;
+        site.crane.put_stack(&format!("{host}/{repository}"), arch, &stack)?;
+        let program = program::program(workspace, cache, tools, arch, 1)?;
+        let dir = site.dir.join(format!("old-{}-{arch}", case.base));
+        old.push((arch, Files::lay_out(&dir, &[(arch, program)])?));
+    }
+    let mut bases: Vec<Base> = Vec::with_capacity(count);
+    for i in 0..count {
+        site.number += 1;
+        let mut layers = Vec::new();
+        for (arch, files) in &old {
+            files.stamp(site.number)?;
+            let dir = site.dir.join("packing").join(arch);
+            layers.push((*arch, base::program_layer(&dir, &files.file(arch))?));
+        }
+        bases.push(site.crane.put_base(&host, &repository, &format!("base-{i}"), &layers)?);
+    }
+    site.bases.insert((case.base, case.architectures), bases);
+    Ok(())
+}
+
+/// A round that is not timed, for those who remember something from run to run, then timed ones.
+/// Everything is done once a round, so that what changes on the machine meets all alike.
+fn all_rounds(
+    workspace: &Workspace,
+    options: &Options,
+    cases: &[Case],
+    site: &mut Site,
+) -> Result<(), Failure> {
+    let mut samples = Samples::default();
+    let buildah = site.buildah();
+    let given = options.product.is_some();
+    let mut versions = versions::versions(workspace, &site.programs, buildah, given);
+    let mut machine = machine::facts();
+    machine.insert("load before", machine::load().to_string());
+    let out = options.out.clone().unwrap_or_else(|| workspace.target().join("bench"));
+    versions.retain(|_, version| !version.is_empty());
+    for round in 0..=options.rounds {
+        for case in cases {
+            for who in in_turn(case.contenders(options), round) {
+                let runs = if round == 0 {
+                    who.warms_up() && (who.is_product() || case.bases == 1)
+                } else {
+                    round <= case.rounds(who, options)
+                };
+                if !runs {
+                    continue;
+                }
+                let sample = site.run(case, who, round)?;
+                let (wall, peak) = (sample.measured.wall, sample.measured.peak >> 20);
+                say(&format!(
+                    "round {round}: {}: {}: {wall:.2} s, {peak} MiB",
+                    case.name,
+                    who.name()
+                ));
+                if round > 0 {
+                    samples.0.push(sample);
+                }
+            }
+        }
+        machine.insert("load after", machine::load().to_string());
+        let (samples, machine, versions) = (&samples, &machine, &versions);
+        Report { options, cases, samples, machine, versions }.write(&out)?;
+    }
+    for verdict in verdict::verdicts(cases, &samples) {
+        println!("{verdict}");
+    }
+    println!("{}", out.join("patch.md").display());
+    Ok(())
+}
+
+/// Another begins in each round.
+fn in_turn(mut contenders: Vec<Contender>, round: usize) -> Vec<Contender> {
+    let count = contenders.len().max(1);
+    contenders.rotate_left(round % count);
+    contenders
+}
+
+fn say(what: &str) {
+    eprintln!("bench: {what}");
+}
