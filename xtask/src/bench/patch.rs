@@ -1,6 +1,7 @@
 //! `cargo xtask bench patch`: fleetfix-patch and its peers in turn on the same work.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use self::base::Base;
@@ -51,15 +52,27 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<(), Failure>
     if cases.is_empty() {
         return Err(Failure::usage(format!("no case has such a name\n{}", options::HELP)));
     }
+    let _alone = alone(workspace)?;
     let work = workspace.target().join("bench-work");
     if work.exists() {
-        std::fs::remove_dir_all(&work).map_err(Failure::at(&work))?;
+        fs::remove_dir_all(&work).map_err(Failure::at(&work))?;
     }
     let mut site = prepare(workspace, &options, &cases, &work)?;
     let result = all_rounds(workspace, &options, &cases, &mut site);
     drop(site);
-    std::fs::remove_dir_all(&work).map_err(Failure::at(&work))?;
+    fs::remove_dir_all(&work).map_err(Failure::at(&work))?;
     result
+}
+
+/// Held while a bench runs: two at a time would measure each other.
+fn alone(workspace: &Workspace) -> Result<File, Failure> {
+    let path = workspace.target().join("bench.lock");
+    let file = File::create(&path).map_err(Failure::at(&path))?;
+    if file.try_lock().is_err() {
+        say("waiting for another bench");
+        file.lock().map_err(Failure::at(&path))?;
+    }
+    Ok(file)
 }
 
 /// Everything that is there before the first run: programs, registries, bases, files.
@@ -149,7 +162,7 @@ fn inputs(
         let stack = base::layers(cache, tools, arch, case.base)?;
         site.crane.put_stack(&format!("{host}/{repository}"), arch, &stack)?;
         let program = program::program(workspace, cache, tools, arch, 1)?;
-        let dir = site.dir.join(format!("old-{}-{arch}", case.base));
+        let dir = site.dir.join(format!("old-{}-{}-{arch}", case.base, case.architectures));
         old.push((arch, Files::lay_out(&dir, &[(arch, program)])?));
     }
     let mut bases: Vec<Base> = Vec::with_capacity(count);

@@ -3,7 +3,7 @@
 //! logs each request. It writes to disk, so that a fast client is not measured against memory.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -57,7 +57,7 @@ impl Registry {
         let child = command.at_home(dir).start(&log)?;
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut registry = Self { child, address, store, log };
-        let port = registry.wait(|text| {
+        let port = registry.wait(0, |text| {
             let rest = text.split("listening on 127.0.0.1:").nth(1)?;
             let (port, _) = rest.split_once(|c: char| !c.is_ascii_digit())?;
             port.parse().ok()
@@ -80,11 +80,8 @@ impl Registry {
     pub(super) fn requests(&self, mark: u64) -> Result<Vec<Request>, Failure> {
         let own = format!("/v2/?mark={mark}");
         self.get(&own).map_err(|error| Failure::new(format!("{}: {error}", self.address)))?;
-        let begin = usize::try_from(mark).unwrap_or(usize::MAX);
-        let text = self.wait(|text| {
-            let new = text.get(begin..)?;
-            new.contains(&format!("\"GET {own} ")).then(|| new.to_owned())
-        })?;
+        let line = format!("\"GET {own} ");
+        let text = self.wait(mark, |text| text.contains(&line).then(|| text.to_owned()))?;
         let requests = text.lines().filter_map(Request::parse);
         Ok(requests.filter(|request| request.target != own).collect())
     }
@@ -139,13 +136,14 @@ impl Registry {
         stream.read_to_end(&mut Vec::new()).map(drop)
     }
 
-    /// Waits until `find` finds something in the log.
-    fn wait<T>(&self, find: impl Fn(&str) -> Option<T>) -> Result<T, Failure> {
+    /// Waits until `find` finds something in the log behind `mark`.
+    fn wait<T>(&self, mark: u64, find: impl Fn(&str) -> Option<T>) -> Result<T, Failure> {
         let end = Instant::now() + DEADLINE;
         loop {
             let mut bytes = Vec::new();
             let mut file = File::open(&self.log).map_err(Failure::at(&self.log))?;
-            file.read_to_end(&mut bytes).map_err(Failure::at(&self.log))?;
+            let read = file.seek(SeekFrom::Start(mark)).and_then(|_| file.read_to_end(&mut bytes));
+            read.map_err(Failure::at(&self.log))?;
             if let Some(found) = find(&String::from_utf8_lossy(&bytes)) {
                 return Ok(found);
             }
