@@ -1,6 +1,6 @@
 //! What every program of ours does alike: help, usage, exit codes, one line for an error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use fleetfix_tests::base::ARCHITECTURES;
@@ -43,6 +43,105 @@ fn help_version_and_usage_are_alike() {
         }
     }
     assert!(seen.len() >= 3, "{seen:?}");
+}
+
+/// One flag of one command, as its help says.
+struct Flag {
+    command: String,
+    name: String,
+    /// What stands for its value; absent: it takes none.
+    value: Option<String>,
+    /// The environment variable that it falls back to.
+    variable: Option<String>,
+}
+
+/// The help of `program` and of every command below it, by the words that call it.
+fn helps(bench: &Workbench, program: &str, words: &[String]) -> Vec<(String, String)> {
+    let args = words.iter().cloned().chain(["--help".to_owned()]);
+    let help = bench.run(program, args).success().stdout;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = commands
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help");
+    let below = names.flat_map(|name| helps(bench, program, &[words, &[name.to_owned()]].concat()));
+    let below: Vec<_> = below.collect();
+    let called = [&[program.to_owned()], words].concat().join(" ");
+    [(called, help)].into_iter().chain(below).collect()
+}
+
+/// The flags that a help text names.
+fn flags(command: &str, help: &str) -> Vec<Flag> {
+    let mut flags: Vec<Flag> = Vec::new();
+    for line in help.lines().map(str::trim_start) {
+        // `--flag <VALUE>`, or `-f, --flag <VALUE>`.
+        let long = line.split_once("--").filter(|(before, _)| {
+            before.is_empty() || (before.starts_with('-') && before.len() == 4)
+        });
+        if let Some((_, flag)) = long {
+            let (name, rest) = flag.split_once(' ').unwrap_or((flag, ""));
+            let value = rest.strip_prefix('<').and_then(|value| value.split_once('>'));
+            flags.push(Flag {
+                command: command.to_owned(),
+                name: name.to_owned(),
+                value: value.map(|(value, _)| value.to_owned()),
+                variable: None,
+            });
+        }
+        // Beside the flag where its help is one line, below it otherwise.
+        let variable = line.split_once("[env: ").and_then(|(_, rest)| rest.split_once('='));
+        if let (Some((variable, _)), Some(flag)) = (variable, flags.last_mut()) {
+            flag.variable = Some(variable.to_owned());
+        }
+    }
+    flags
+}
+
+/// A step of a pipeline sets one environment for all of its programs.
+#[test]
+fn a_flag_and_its_variable_mean_one_thing_in_all_programs() {
+    let bench = Workbench::new();
+    let mut values = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for program in programs() {
+        let all = helps(&bench, &program, &[]);
+        for flag in all.iter().flat_map(|(command, help)| flags(command, help)) {
+            let Flag { command, name, value, variable } = flag;
+            if ["help", "version"].contains(&name.as_str()) {
+                continue;
+            }
+            let expected = match name.as_str() {
+                // The name that podman and skopeo know.
+                "authfile" => "REGISTRY_AUTH_FILE".to_owned(),
+                _ => format!("FLEETFIX_{}", name.replace('-', "_").to_uppercase()),
+            };
+            assert_eq!(variable, Some(expected), "{command} --{name}");
+            let (first, there) =
+                values.entry(name.clone()).or_insert_with(|| (command.clone(), value.clone()));
+            assert_eq!(
+                *there, value,
+                "--{name} of `{first}` and of `{command}` are given different things"
+            );
+            seen.insert(name);
+        }
+    }
+    // The help was read, down to the commands of commands.
+    for name in ["plan", "channels", "approval", "root-threshold", "authfile", "create"] {
+        assert!(seen.contains(name), "{name} is not among {seen:?}");
+    }
+    // What has to be a name in one place is not a place in another.
+    for (name, value) in [
+        ("channel", "NAME"),
+        ("channels", "REF"),
+        ("from", "PLACE"),
+        ("to", "PLACE"),
+        ("fleet", "REGISTRY/PATH"),
+        ("bundle", "REF"),
+        ("image", "REF"),
+    ] {
+        assert_eq!(values[name].1.as_deref(), Some(value), "--{name}");
+    }
 }
 
 /// A small image of two architectures in a registry.

@@ -155,7 +155,8 @@ fn metadata_of_replaced_files_stays() {
     let base =
         format!("{}@{}", lab.at(&format!("mirror/{COMPONENTS}")), lab.upstream.base_420.digest);
     let to = format!("{}:by-hand", lab.at("by/hand"));
-    let args = ["--base-image", &base, "--files", "files", "--to", &to, "--label", "example=yes"];
+    let args =
+        ["--base-image", &base, "--files", "files", "--image", &to, "--label", "example=yes"];
     lab.bench.run("fleetfix-patch", args).success();
     for architecture in ARCHITECTURES {
         let read = |reference: &str, name: &str| {

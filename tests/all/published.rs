@@ -85,7 +85,7 @@ fn verified(chain: &Chain, bundle: &str) {
         chain.lab.at("mirror/ocp-v4.0-art-dev"),
         chain.lab.upstream.base_420.digest
     );
-    assert!(matches!(chain.verify("image", &base, &["--channel", &channel]).code, Some(10 | 11)));
+    assert!(matches!(chain.verify("image", &base, &["--channels", &channel]).code, Some(10 | 11)));
 }
 
 #[test]

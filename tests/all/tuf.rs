@@ -129,7 +129,7 @@ fn ours(
     more: &[&str],
 ) -> fleetfix_tests::child::Output {
     let (reference, fleet) = (format!("tuf:{}", repository.display()), chain.lab.at("fleet"));
-    let args = ["channel", &reference, "--root", root, "--fleet", &fleet];
+    let args = ["channel", &reference, "--root", root, "--from", &fleet];
     chain.lab.bench.run("fleetfix-verify", [&args[..], more].concat())
 }
 

@@ -73,9 +73,8 @@ impl Chain {
 
     /// `fleetfix-bundle`.
     pub fn bundle(&self) -> Output {
-        let (from, to, fleet) = (self.lab.at("build"), self.lab.at("build/bundles"), self.fleet());
-        let args =
-            ["--plan", "plan.json", "--request", "request.yaml", "--from", &from, "--to", &to];
+        let (from, fleet) = (self.lab.at("build"), self.fleet());
+        let args = ["--plan", "plan.json", "--request", "request.yaml", "--from", &from];
         self.lab.bench.run("fleetfix-bundle", [&args[..], &["--fleet", &fleet]].concat())
     }
 

@@ -51,8 +51,8 @@ pub struct Args {
     /// Fix plan whose patched images are attested
     #[arg(long, value_name = "FILE", env = "FLEETFIX_PLAN", requires = "from")]
     pub plan: Option<PathBuf>,
-    /// Where the patched images are: REPO/COMPONENT
-    #[arg(long, value_name = "REPO", env = "FLEETFIX_FROM")]
+    /// Where the patched images are: PLACE/COMPONENT
+    #[arg(long, value_name = "PLACE", env = "FLEETFIX_FROM")]
     pub from: Option<Repository>,
     /// Builder that the provenance names
     #[arg(long, value_name = "URI", env = "FLEETFIX_BUILDER_ID", default_value = provenance::LOCAL_BUILDER)]

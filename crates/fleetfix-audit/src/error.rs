@@ -37,13 +37,13 @@ pub enum Error {
         reference: Box<Reference>,
     },
     /// A place from which the fleet does not follow.
-    #[error("where the fleet is does not follow from {place} [say it with --fleet]")]
+    #[error("where the fleet is does not follow from {place} [say it with --from]")]
     NoFleet {
         /// The reference, or directory.
         place: String,
     },
     /// The channel has to be named.
-    #[error("the TUF repository has channels {}: say which with --name", names(channels))]
+    #[error("the TUF repository has channels {}: say which with --channel", names(channels))]
     NameNeeded {
         /// The channels that are there.
         channels: Vec<ChannelName>,

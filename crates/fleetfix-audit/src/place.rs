@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use fleetfix_model::{Reference, Repository};
+use fleetfix_model::{Reference, Repository, fleet};
 
 use crate::Error;
 
@@ -29,8 +29,8 @@ impl ChannelPlace {
 
     /// The channel of the fleet that `repository` is part of, by convention.
     pub fn beside(repository: &Repository) -> Option<Self> {
-        let channels = repository.parent()?.below(&"channels".parse().ok()?);
-        Some(Self::Artifact(channels.tagged("current".parse().ok()?)))
+        let channels = repository.parent()?.below(&fleet::CHANNELS.parse().ok()?);
+        Some(Self::Artifact(channels.tagged(fleet::CURRENT.parse().ok()?)))
     }
 
     /// The layout that holds the artifact, where it is one.

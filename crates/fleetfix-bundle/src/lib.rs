@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use clap::Parser;
 use fleetfix_model::name::{RepositoryPath, Tag};
-use fleetfix_model::{Repository, media};
+use fleetfix_model::{Class, Repository, fleet, media};
 use fleetfix_registry::{Body, Client, RegistryArgs, Store, Written};
 use fleetfix_task::{Context, Failure, Outcome, ResultPath, Task, file};
 use fleetfix_trust::PublicKey;
@@ -54,12 +54,13 @@ pub struct Args {
     /// Fix request that the plan was made from
     #[arg(long, value_name = "FILE", env = "FLEETFIX_REQUEST")]
     pub request: PathBuf,
-    /// Where the patched images are: REPO/COMPONENT
-    #[arg(long, value_name = "REPO", env = "FLEETFIX_FROM")]
+    /// Where the patched images are: PLACE/COMPONENT
+    #[arg(long, value_name = "PLACE", env = "FLEETFIX_FROM")]
     pub from: Repository,
-    /// Repository that the bundle is written to
-    #[arg(long, value_name = "REPO", env = "FLEETFIX_TO")]
-    pub to: Repository,
+    /// Where the bundle goes, to PLACE/bundles; default: beside the patched images, where publish
+    /// looks for them
+    #[arg(long, value_name = "PLACE", env = "FLEETFIX_TO")]
+    pub to: Option<Repository>,
     /// Registry and path that clusters will pull from: as given to fleetfix-sign
     #[arg(long, value_name = "REGISTRY/PATH", env = "FLEETFIX_FLEET")]
     pub fleet: Repository,
@@ -72,10 +73,10 @@ pub struct Args {
     )]
     pub builder_keys: Vec<PathBuf>,
     /// File for the bundle's digest
-    #[arg(long, value_name = "PATH", env = "FLEETFIX_RESULT_BUNDLE_DIGEST")]
+    #[arg(long, value_name = "FILE", env = "FLEETFIX_RESULT_BUNDLE_DIGEST")]
     pub result_bundle_digest: Option<ResultPath>,
     /// File for the bundle's reference, by digest
-    #[arg(long, value_name = "PATH", env = "FLEETFIX_RESULT_BUNDLE_REF")]
+    #[arg(long, value_name = "FILE", env = "FLEETFIX_RESULT_BUNDLE_REF")]
     pub result_bundle_ref: Option<ResultPath>,
     /// Registries.
     #[command(flatten)]
@@ -95,9 +96,11 @@ impl Task for Args {
         let tag = bundle.tag().ok_or_else(|| Error::NoTag { id: bundle.id.clone() })?;
         let artifact = Artifact::new(&bundle, &input).map_err(Error::Canonical)?;
         let digest = artifact.digest();
-        context.step(format_args!("writing {}@{digest}", self.to.tagged(tag.clone())));
-        write(&client.store(&self.to), &tag, artifact).await?;
-        let reference = self.to.at(digest);
+        let bundles = fleet::BUNDLES.parse().map_err(|e| Failure::new(Class::Bug, e))?;
+        let to = self.to.as_ref().unwrap_or(&self.from).below(&bundles);
+        context.step(format_args!("writing {}@{digest}", to.tagged(tag.clone())));
+        write(&client.store(&to), &tag, artifact).await?;
+        let reference = to.at(digest);
         Ok(Outcome::json(&json!({ "bundle": reference, "digest": digest, "tag": tag }))?
             .result(self.result_bundle_digest.as_ref(), digest)
             .result(self.result_bundle_ref.as_ref(), &reference))

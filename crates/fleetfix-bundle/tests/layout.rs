@@ -167,7 +167,7 @@ impl Place {
             plan: at("plan.json"),
             request: at("request.yaml"),
             from: Repository::Layout(at("build")),
-            to: Repository::Layout(at("build/bundles")),
+            to: None,
             fleet: FLEET.parse().unwrap(),
             builder_keys: Vec::new(),
             result_bundle_digest: None,

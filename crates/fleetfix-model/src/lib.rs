@@ -11,6 +11,7 @@
 //! | [`yaml`] | the bounded reader whose errors name line and field |
 //! | [`digest`], [`descriptor`], [`reference`](mod@reference), [`platform`] | the words of the OCI specifications |
 //! | [`name`] | identifiers with a fixed alphabet |
+//! | [`fleet`] | names below the prefix of a fleet |
 //! | [`class`] | error classes and the exit code of each |
 //! | [`media`] | media types and predicate types |
 //! | [`schema`] | JSON Schemas, generated from the types |
@@ -21,6 +22,7 @@ pub mod class;
 pub mod descriptor;
 pub mod digest;
 pub mod document;
+pub mod fleet;
 pub mod media;
 pub mod name;
 pub mod platform;

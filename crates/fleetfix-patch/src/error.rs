@@ -156,18 +156,17 @@ pub enum Error {
         /// The label.
         label: String,
     },
-    /// The destination has no tag.
-    #[error("`{to}` names no tag: images without one are deleted by registries [give REPO:TAG]")]
+    /// The destination is not a tag.
+    #[error(
+        "`{image}` does not name a tag: images without one are deleted by registries [give REGISTRY/PATH:TAG]"
+    )]
     NoTag {
         /// The destination.
-        to: Reference,
+        image: Reference,
     },
-    /// The place for a plan's images names one image.
-    #[error("`{to}` names one image, the plan makes its own tags [give REPO]")]
-    TagGiven {
-        /// The destination.
-        to: Reference,
-    },
+    /// Neither a plan with a place for its images, nor an image with a name for the new one.
+    #[error("nothing to patch [give --plan and --to, or --base-image and --image]")]
+    NothingAsked,
     /// The base image names neither tag nor digest.
     #[error("`{base}` names neither tag nor digest")]
     NoBase {
@@ -244,7 +243,7 @@ impl Classify for Error {
             | Self::NoFiles { .. }
             | Self::NoImages { .. }
             | Self::TwoPlatforms { .. } => Class::Input,
-            Self::NoTag { .. } | Self::TagGiven { .. } | Self::NoBase { .. } => Class::Usage,
+            Self::NoTag { .. } | Self::NothingAsked | Self::NoBase { .. } => Class::Usage,
             Self::OneTag { .. } | Self::NotKnown { .. } => Class::Bug,
             Self::Abandoned { .. } => Class::Environment,
         }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use clap::{ArgGroup, Parser};
 use fleetfix_model::document::{FixPlan, from_canonical};
 use fleetfix_model::name::{Commit, ImagePath};
-use fleetfix_model::{Reference, canonical, media};
+use fleetfix_model::{Reference, Repository, canonical, media};
 use fleetfix_registry::{Client, RegistryArgs};
 use fleetfix_task::{Context, Failure, Outcome, ResultPath, Task, file};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -51,18 +51,21 @@ const AT_ONCE: usize = 4;
 #[command(group(ArgGroup::new("what").required(true).args(["plan", "base_image"])))]
 pub struct Args {
     /// Fix plan whose bases are patched
-    #[arg(long, value_name = "FILE", env = "FLEETFIX_PLAN")]
+    #[arg(long, value_name = "FILE", env = "FLEETFIX_PLAN", requires = "to")]
     pub plan: Option<PathBuf>,
     /// Image to patch: registry/path:tag, registry/path@digest or oci:DIR:TAG
-    #[arg(long, value_name = "REF", env = "FLEETFIX_BASE_IMAGE")]
+    #[arg(long, value_name = "REF", env = "FLEETFIX_BASE_IMAGE", requires = "image")]
     pub base_image: Option<Reference>,
     /// New files: with --plan the request's directory; with --base-image laid out as in the image
     /// (DIR/usr/bin/app), or so for each architecture (DIR/arm64/usr/bin/app)
     #[arg(long, value_name = "DIR", env = "FLEETFIX_FILES")]
     pub files: PathBuf,
-    /// With --plan the place for REPO/COMPONENT; with --base-image repository and tag
-    #[arg(long, value_name = "REPO", env = "FLEETFIX_TO")]
-    pub to: Reference,
+    /// Where the patched images go, with --plan: PLACE/COMPONENT
+    #[arg(long, value_name = "PLACE", env = "FLEETFIX_TO")]
+    pub to: Option<Repository>,
+    /// Name of the patched image, with --base-image: registry/path:tag or oci:DIR:TAG
+    #[arg(long, value_name = "REF", env = "FLEETFIX_IMAGE")]
+    pub image: Option<Reference>,
     /// Label to set, NAME=VALUE
     #[arg(long = "label", value_name = "NAME=VALUE", env = "FLEETFIX_LABEL", conflicts_with = "plan", value_parser = label)]
     pub labels: Vec<(String, String)>,
@@ -112,17 +115,17 @@ impl Task for Args {
 impl Args {
     /// What is to be done, checked as far as it can be without a registry.
     pub fn jobs(&self) -> Result<(Vec<Job>, Files), Error> {
-        let no_tag = || Error::NoTag { to: self.to.clone() };
-        if let Some(path) = &self.plan {
-            let bytes = file::read_bounded(path, canonical::MAX_SIZE as u64)?;
-            let plan: FixPlan = from_canonical(&path.display().to_string(), &bytes)?;
-            if self.to.tag.is_some() || self.to.digest.is_some() {
-                return Err(Error::TagGiven { to: self.to.clone() });
+        let (base, image) = match (&self.plan, &self.to, &self.base_image, &self.image) {
+            (Some(path), Some(to), None, _) => {
+                let bytes = file::read_bounded(path, canonical::MAX_SIZE as u64)?;
+                let plan: FixPlan = from_canonical(&path.display().to_string(), &bytes)?;
+                return planned::jobs(&plan, &self.files, to);
             }
-            return planned::jobs(&plan, &self.files, &self.to.repository);
-        }
-        let base = self.base_image.clone().ok_or_else(no_tag)?;
-        let tag = self.to.tag.clone().filter(|_| self.to.digest.is_none()).ok_or_else(no_tag)?;
+            (None, _, Some(base), Some(image)) => (base.clone(), image),
+            _ => return Err(Error::NothingAsked),
+        };
+        let tag = image.tag.clone().filter(|_| image.digest.is_none());
+        let tag = tag.ok_or_else(|| Error::NoTag { image: image.clone() })?;
         let labels: BTreeMap<String, String> = self.labels.iter().cloned().collect();
         if let Some(label) = labels.keys().find(|l| l.starts_with(media::HYPERSHIFT_LABELS)) {
             return Err(Error::LabelOfHypershift { label: label.clone() });
@@ -138,7 +141,7 @@ impl Args {
             changes,
             commit: self.commit.clone(),
             labels,
-            to: self.to.repository.clone(),
+            to: image.repository.clone(),
             tag,
         };
         Ok((vec![job], files))

@@ -35,8 +35,8 @@ pub struct Args {
     /// Fix plan whose patched images are signed
     #[arg(long, value_name = "FILE", env = "FLEETFIX_PLAN", requires_all = ["from", "fleet"])]
     pub plan: Option<PathBuf>,
-    /// Where the patched images are: REPO/COMPONENT
-    #[arg(long, value_name = "REPO", env = "FLEETFIX_FROM")]
+    /// Where the patched images are: PLACE/COMPONENT
+    #[arg(long, value_name = "PLACE", env = "FLEETFIX_FROM")]
     pub from: Option<Repository>,
     /// Registry and path that clusters will pull from: signatures name FLEET/COMPONENT:TAG
     #[arg(long, value_name = "REGISTRY/PATH", env = "FLEETFIX_FLEET")]

@@ -79,7 +79,7 @@ pub struct ChannelArgs {
     /// Where the TUF repository is: registry/path:tag, oci:DIR:TAG, or tuf:DIR with metadata/ and
     /// targets/
     #[arg(value_name = "REF")]
-    pub channel: ChannelPlace,
+    pub channels: ChannelPlace,
     /// What all have.
     #[command(flatten)]
     pub common: CommonArgs,
@@ -88,9 +88,10 @@ pub struct ChannelArgs {
 /// Where the channel of an image or a bundle is.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BesideArgs {
-    /// Where the channel's TUF repository is; default: channels:current beside the repository of REF
-    #[arg(long, value_name = "REF", env = "FLEETFIX_CHANNEL")]
-    pub channel: Option<ChannelPlace>,
+    /// Where the TUF repository of the fleet's channels is; default: channels:current beside the
+    /// repository of REF
+    #[arg(long, value_name = "REF", env = "FLEETFIX_CHANNELS")]
+    pub channels: Option<ChannelPlace>,
 }
 
 /// Flags that all have.
@@ -100,11 +101,11 @@ pub struct CommonArgs {
     #[command(flatten)]
     pub trust: TrustArgs,
     /// Name of the channel; default: the only one there is
-    #[arg(long, value_name = "NAME", env = "FLEETFIX_NAME")]
-    pub name: Option<ChannelName>,
-    /// Where the fleet's images and bundles are; default: what the channel's repository lies in
-    #[arg(long, value_name = "REPO", env = "FLEETFIX_FLEET")]
-    pub fleet: Option<Repository>,
+    #[arg(long, value_name = "NAME", env = "FLEETFIX_CHANNEL")]
+    pub channel: Option<ChannelName>,
+    /// Where the fleet's images and bundles are; default: what the TUF repository lies in
+    #[arg(long, value_name = "PLACE", env = "FLEETFIX_FROM")]
+    pub from: Option<Repository>,
     /// Form of the verdict
     #[arg(long, value_enum, default_value_t, env = "FLEETFIX_OUTPUT")]
     pub output: Output,
@@ -151,8 +152,8 @@ impl Args {
             What::Channel(args) => {
                 let root = given::root_only(&args.common.trust)?;
                 let client = args.common.registry.client()?;
-                context.step(format_args!("verifying {}", args.channel));
-                let target = args.common.target(&args.channel);
+                context.step(format_args!("verifying {}", args.channels));
+                let target = args.common.target(&args.channels);
                 let anchor = root.anchor(&args.common.trust, context.now);
                 let audit = channel::verify(&client, &target, &anchor).await;
                 Ok(audit.map_err(|error| root.blame(error))?.concluded)
@@ -164,6 +165,6 @@ impl Args {
 impl CommonArgs {
     /// The channel that is meant, at `place`.
     fn target<'a>(&'a self, place: &'a ChannelPlace) -> channel::Target<'a> {
-        channel::Target { place, fleet: self.fleet.as_ref(), name: self.name.as_ref() }
+        channel::Target { place, fleet: self.from.as_ref(), name: self.channel.as_ref() }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn image(args: ImageArgs, context: &Context) -> Result<Conclude
             let now = context.now;
             let rules = Rules {
                 policy,
-                channel: common.name.as_ref(),
+                channel: common.channel.as_ref(),
                 now,
                 counted: now,
                 stage: fleetfix_audit::Stage::Fleet,
@@ -62,8 +62,8 @@ pub(crate) async fn bundle(args: BundleArgs, context: &Context) -> Result<Conclu
         }
         Given::Policy(policy) => {
             no_channel(beside)?;
-            let channel = common.name.as_ref().ok_or_else(|| {
-                Failure::usage("approvals are good for certain channels [say which with --name]")
+            let channel = common.channel.as_ref().ok_or_else(|| {
+                Failure::usage("approvals are good for certain channels [say which with --channel]")
             })?;
             context.step(format_args!("verifying {bundle} for channel `{channel}`"));
             let now = context.now;
@@ -82,15 +82,15 @@ pub(crate) async fn bundle(args: BundleArgs, context: &Context) -> Result<Conclu
 
 /// The channel that is given, or the one beside what is verified.
 fn place(beside: &BesideArgs, reference: &Reference) -> Result<ChannelPlace, Failure> {
-    let given = beside.channel.clone();
+    let given = beside.channels.clone();
     given.or_else(|| ChannelPlace::beside(&reference.repository)).ok_or_else(|| {
-        let what = format!("no channel lies beside {reference} [say where it is with --channel]");
+        let what = format!("no channel lies beside {reference} [say where it is with --channels]");
         Failure::usage(what)
     })
 }
 
 fn no_channel(beside: &BesideArgs) -> Result<(), Failure> {
-    match &beside.channel {
+    match &beside.channels {
         None => Ok(()),
         Some(place) => Err(Failure::usage(format!(
             "{place} is never read by a policy that comes from elsewhere [give --root FILE instead of --policy]"

@@ -109,13 +109,13 @@ mod command_line {
         let policy = bench.policy.as_str();
         let (image, bundle) = (bench.image(), bench.at("bundles:fix-1-r1"));
         let name = format!("quay.io/fleet/etcd:{}", bench.fleet.made.tag);
-        let canary = ["bundle", &bundle, "--policy", policy, "--name", "canary"];
+        let canary = ["bundle", &bundle, "--policy", policy, "--channel", "canary"];
         for (args, code) in [
             (vec!["image", &image, "--policy", policy, "--docker-reference", &name], 0),
             (vec!["image", &image, "--policy", policy, "--docker-reference", "quay.io/x/y:z"], 10),
             (vec!["image", &image, "--policy", policy], 2),
             (vec!["image", &image, "--policy", policy, "--docker-reference", "quay.io/x/y"], 2),
-            (vec!["bundle", &bundle, "--policy", policy, "--name", "stable"], 0),
+            (vec!["bundle", &bundle, "--policy", policy, "--channel", "stable"], 0),
             (canary.to_vec(), 10),
             (vec!["bundle", &bundle, "--policy", policy], 2),
         ] {
@@ -140,7 +140,7 @@ mod command_line {
             vec!["bundle", &image],
             vec!["channel", &channel, "--policy", policy],
             vec!["image", &image, "--policy", policy, "--root", root],
-            vec!["image", &image, "--policy", policy, "--channel", &channel],
+            vec!["image", &image, "--policy", policy, "--channels", &channel],
             vec!["image", &image, "--root", root, "--docker-reference", "quay.io/a/b:c"],
             vec!["channel", "oci:dir", "--root", root],
             vec!["channel", "tuf:dir", "--root", root],
@@ -198,10 +198,10 @@ mod command_line {
         let tuf = bench.fleet.temp.path().join("tuf");
         fleetfix_audit::state::write_dir(&bench.fleet.state, &tuf).unwrap();
         let (place, fleet) = (format!("tuf:{}", tuf.display()), bench.at(""));
-        let args = ["channel", &place, "--root", &bench.root, "--fleet", &fleet];
+        let args = ["channel", &place, "--root", &bench.root, "--from", &fleet];
         assert_eq!(ending(run(&args).await), (0, String::new()));
         let image = bench.image();
-        let args = ["image", &image, "--channel", &place, "--root", &bench.root, "--fleet", &fleet];
+        let args = ["image", &image, "--channels", &place, "--root", &bench.root, "--from", &fleet];
         assert_eq!(ending(run(&args).await), (0, String::new()));
     }
 
@@ -210,7 +210,7 @@ mod command_line {
         let bench = Bench::new(&Recipe::default()).await;
         let channel = bench.at("channels:current");
         for (name, code) in [("stable", 0), ("canary", 10)] {
-            let args = ["channel", &channel, "--root", &bench.root, "--name", name];
+            let args = ["channel", &channel, "--root", &bench.root, "--channel", name];
             assert_eq!(ending(run(&args).await).0, code, "{name}");
         }
         let canary = json!({"apiVersion": "fleetfix.openshift.io/v1alpha1", "kind": "Channel",
@@ -220,7 +220,7 @@ mod command_line {
         let (code, why) = ending(run(&["channel", &channel, "--root", &bench.root]).await);
         assert_eq!(code, 2);
         assert!(why.contains("`canary`, `stable`"), "{why}");
-        let args = ["channel", &channel, "--root", &bench.root, "--name", "canary"];
+        let args = ["channel", &channel, "--root", &bench.root, "--channel", "canary"];
         assert_eq!(ending(run(&args).await).0, 0);
     }
 }

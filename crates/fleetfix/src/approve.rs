@@ -30,16 +30,22 @@ pub struct Args {
     #[arg(long, env = "FLEETFIX_PRINCIPAL", value_name = "NAME")]
     principal: PrincipalName,
     /// Channel that the approval is good for; repeatable.
-    #[arg(long = "channel", env = "FLEETFIX_CHANNEL", value_delimiter = ',', required = true)]
+    #[arg(
+        long = "channel",
+        env = "FLEETFIX_CHANNEL",
+        value_delimiter = ',',
+        required = true,
+        value_name = "NAME"
+    )]
     channels: Vec<ChannelName>,
     /// Why: one line.
-    #[arg(long, env = "FLEETFIX_REASON")]
+    #[arg(long, env = "FLEETFIX_REASON", value_name = "TEXT")]
     reason: String,
     /// A waived finding of the plan that the approver accepts; every one must be named.
     #[arg(long = "accept", env = "FLEETFIX_ACCEPT", value_delimiter = ',', value_name = "FINDING")]
     findings: Vec<FindingId>,
     /// Days for which the approval is good.
-    #[arg(long, env = "FLEETFIX_VALID_DAYS", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=365))]
+    #[arg(long, env = "FLEETFIX_VALID_DAYS", value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=365))]
     valid_days: u16,
     /// File to write the approval to, a DSSE envelope: fit for a pull request.
     #[arg(long, env = "FLEETFIX_APPROVAL", value_name = "FILE")]

@@ -33,22 +33,22 @@ pub struct Args {
     #[arg(value_name = "REQUEST")]
     pub request: PathBuf,
     /// Directory to write to.
-    #[arg(long, env = "FLEETFIX_DIR")]
+    #[arg(long, env = "FLEETFIX_DIR", value_name = "DIR")]
     pub dir: PathBuf,
     /// Directory of keys and `policy.yaml`; default: throwaway ones made in `DIR/keys`.
-    #[arg(long, env = "FLEETFIX_KEYS")]
+    #[arg(long, env = "FLEETFIX_KEYS", value_name = "DIR")]
     pub keys: Option<PathBuf>,
     /// File with the password of the keys, where they are encrypted.
-    #[arg(long, env = "FLEETFIX_KEY_PASSWORD_FILE", requires = "keys")]
+    #[arg(long, env = "FLEETFIX_KEY_PASSWORD_FILE", value_name = "FILE", requires = "keys")]
     pub key_password_file: Option<PathBuf>,
     /// Registry and path under which the fleet will find all of it: the identity in signatures.
-    #[arg(long, env = "FLEETFIX_FLEET", default_value = DEFAULT_FLEET)]
+    #[arg(long, env = "FLEETFIX_FLEET", value_name = "REGISTRY/PATH", default_value = DEFAULT_FLEET)]
     pub fleet: Repository,
     /// The channel to publish to.
-    #[arg(long, env = "FLEETFIX_CHANNEL", default_value = "stable")]
+    #[arg(long, env = "FLEETFIX_CHANNEL", value_name = "NAME", default_value = "stable")]
     pub channel: ChannelName,
-    /// Read `FROM` at `TO` (`registry/path=oci:DIR` or `registry/path=registry/path`).
-    #[arg(long, env = "FLEETFIX_MIRROR", value_delimiter = ',', value_name = "FROM=TO")]
+    /// Read NAME and all below it from PLACE: `quay.io/a/b=oci:DIR` or `quay.io/a/b=registry/path`.
+    #[arg(long, env = "FLEETFIX_MIRROR", value_delimiter = ',', value_name = "NAME=PLACE")]
     pub mirror: Vec<String>,
 }
 
@@ -122,7 +122,6 @@ impl Args {
         let plan: FixPlan = document::from_canonical(&path("plan.json"), &plan)?;
 
         let images = format!("oci:{}", path("build"));
-        let bundles = format!("oci:{}", path("build/bundles"));
         let fleet = format!("oci:{}", path("fleet"));
         let plan_file = ("--plan", path("plan.json"));
         let from = ("--from", images.clone());
@@ -147,13 +146,8 @@ impl Args {
             chain.step::<fleetfix_attest::Args>("attest", &args).await?;
         }
 
-        let args = flags(&[
-            plan_file,
-            ("--request", request),
-            from,
-            ("--to", bundles),
-            ("--fleet", self.fleet.to_string()),
-        ]);
+        let args =
+            flags(&[plan_file, ("--request", request), from, ("--fleet", self.fleet.to_string())]);
         let bundle = chain.step::<fleetfix_bundle::Args>("bundle", &args).await?;
         let bundle = text(&bundle, "/bundle")?;
         let reference: Reference =

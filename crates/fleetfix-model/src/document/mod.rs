@@ -290,7 +290,7 @@ fn forges(c: char) -> bool {
 }
 
 /// Names below a fleet's prefix that hold bundles and the states of channels.
-const OWN_REPOSITORIES: [&str; 2] = ["bundles", "channels"];
+const OWN_REPOSITORIES: [&str; 2] = [crate::fleet::BUNDLES, crate::fleet::CHANNELS];
 
 /// `repository` must not be one that the fleet has for itself.
 pub(crate) fn not_our_own(field: &str, repository: &str) -> Result<(), Rule> {

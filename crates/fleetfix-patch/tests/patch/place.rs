@@ -134,7 +134,8 @@ impl Place {
             plan: None,
             base_image: None,
             files: self.path().join("files"),
-            to: format!("oci:{}", self.path().join("build").display()).parse().unwrap(),
+            to: Some(format!("oci:{}", self.path().join("build").display()).parse().unwrap()),
+            image: None,
             labels: Vec::new(),
             commit: None,
             remove: Vec::new(),
@@ -153,11 +154,11 @@ impl Place {
         Args { plan: Some(path), ..self.args() }
     }
 
-    pub(crate) fn with_base(&self, base: &str, to: &str) -> Args {
+    pub(crate) fn with_base(&self, base: &str, image: &str) -> Args {
         let at = |name: &str| -> Reference {
             format!("oci:{}/{name}", self.path().display()).parse().unwrap()
         };
-        Args { base_image: Some(at(base)), to: at(to), ..self.args() }
+        Args { base_image: Some(at(base)), image: Some(at(image)), ..self.args() }
     }
 
     /// The layout that a plan's images go to.

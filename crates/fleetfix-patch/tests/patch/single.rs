@@ -136,7 +136,7 @@ fn command_lines() {
     let parse = |line: &str| Args::try_parse_from(line.split(' '));
     for good in [
         "x --plan p --files d --to quay.io/a/b",
-        "x --base-image quay.io/a/b:v1 --files d --to oci:x:v1 --label a=b --label c=d=e --commit aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "x --base-image quay.io/a/b:v1 --files d --image oci:x:v1 --label a=b --label c=d=e --commit aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ] {
         parse(good).unwrap();
     }
@@ -146,9 +146,12 @@ fn command_lines() {
         "x --plan p --to quay.io/a/b",
         "x --plan p --files d",
         "x --plan p --files d --to quay.io/a/b --label a=b",
-        "x --base-image quay.io/a/b:v1 --files d --to oci:x:v1 --label a",
-        "x --base-image quay.io/a/b:v1 --files d --to oci:x:v1 --commit abc",
-        "x --base-image b --files d --to oci:x:v1",
+        "x --base-image quay.io/a/b:v1 --files d --image oci:x:v1 --label a",
+        "x --base-image quay.io/a/b:v1 --files d --image oci:x:v1 --commit abc",
+        "x --base-image b --files d --image oci:x:v1",
+        "x --base-image quay.io/a/b:v1 --files d --to quay.io/a/b",
+        "x --plan p --files d --image oci:x:v1",
+        "x --plan p --files d --to quay.io/a/b:v1",
     ] {
         assert!(parse(bad).is_err(), "{bad}");
     }

@@ -13,7 +13,7 @@ mod material;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Directory to write to; default: a new one below the directory for temporary files.
-    #[arg(long, env = "FLEETFIX_DIR")]
+    #[arg(long, env = "FLEETFIX_DIR", value_name = "DIR")]
     dir: Option<PathBuf>,
 }
 
