@@ -96,7 +96,6 @@ fn prepare(
     };
     say("registries");
     let near = Registry::start(&tool("distribution")?, &work.join("near"))?;
-    let far = Registry::start(&tool("distribution")?, &work.join("far"))?;
     let mut delays = BTreeMap::new();
     for case in cases.iter().filter(|case| !case.delay.is_zero()) {
         delays.insert(case.delay, Delay::start(near.address(), case.delay)?);
@@ -107,7 +106,8 @@ fn prepare(
         programs,
         crane,
         near,
-        far,
+        registry: tool("distribution")?,
+        far: None,
         delays,
         bases: BTreeMap::new(),
         files: BTreeMap::new(),

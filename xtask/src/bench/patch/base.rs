@@ -28,6 +28,8 @@ pub(super) struct BaseImage {
     pub(super) architecture: &'static str,
     pub(super) digest: String,
     pub(super) layers: Vec<String>,
+    /// Digests of the uncompressed layers.
+    pub(super) diff_ids: Vec<String>,
 }
 
 /// Compressed size of root and program, MB, which the other layers make up to the whole.

@@ -22,6 +22,8 @@ pub(super) struct Image {
     pub(super) digest: String,
     /// Digest and size of each layer, from the bottom up.
     pub(super) layers: Vec<(String, u64)>,
+    /// Digests of the uncompressed layers.
+    pub(super) diff_ids: Vec<String>,
 }
 
 impl Crane {
@@ -34,15 +36,15 @@ impl Crane {
         Ok(String::from_utf8_lossy(&said).trim().to_owned())
     }
 
-    fn manifest(&self, reference: &str) -> Result<Value, Failure> {
-        let text = self.run(&["manifest", reference])?;
+    fn json(&self, what: &str, reference: &str) -> Result<Value, Failure> {
+        let text = self.run(&[what, reference])?;
         serde_json::from_str(&text).map_err(|error| Failure::new(format!("{reference}: {error}")))
     }
 
     /// The images of the index `repository:tag`.
     pub(super) fn index(&self, repository: &str, tag: &str) -> Result<Vec<Image>, Failure> {
         let reference = format!("{repository}:{tag}");
-        let index = self.manifest(&reference)?;
+        let index = self.json("manifest", &reference)?;
         let missing = |what: &str| Failure::new(format!("{reference}: no {what}"));
         let children = index.get("manifests").and_then(Value::as_array);
         let children = children.ok_or_else(|| missing("index"))?;
@@ -53,13 +55,18 @@ impl Crane {
                 let digest = text("/digest").ok_or_else(|| missing("digest"))?.to_owned();
                 let architecture = text("/platform/architecture");
                 let architecture = architecture.ok_or_else(|| missing("platform"))?.to_owned();
-                let manifest = self.manifest(&format!("{repository}@{digest}"))?;
+                let image = format!("{repository}@{digest}");
+                let config = self.json("config", &image)?;
+                let diff_ids = config.pointer("/rootfs/diff_ids").and_then(Value::as_array);
+                let diff_ids = diff_ids.ok_or_else(|| missing("diff_ids"))?.iter();
+                let diff_ids = diff_ids.filter_map(|id| Some(id.as_str()?.to_owned())).collect();
+                let manifest = self.json("manifest", &image)?;
                 let layers = manifest.get("layers").and_then(Value::as_array);
                 let layers = layers.ok_or_else(|| missing("layers"))?.iter().filter_map(|layer| {
                     let digest = layer.get("digest")?.as_str()?.to_owned();
                     Some((digest, layer.get("size")?.as_u64()?))
                 });
-                Ok(Image { architecture, digest, layers: layers.collect() })
+                Ok(Image { architecture, digest, layers: layers.collect(), diff_ids })
             })
             .collect()
     }
@@ -106,7 +113,8 @@ impl Crane {
             let architecture = layers.iter().find(|(name, _)| **name == image.architecture);
             let architecture = architecture.map_or("", |(architecture, _)| architecture);
             let layers = image.layers.into_iter().map(|(digest, _)| digest).collect();
-            BaseImage { architecture, digest: image.digest, layers }
+            let diff_ids = image.diff_ids;
+            BaseImage { architecture, digest: image.digest, layers, diff_ids }
         };
         let images = self.index(&place, tag)?.into_iter().map(named).collect();
         Ok(Base { repository: repository.to_owned(), digest, images })

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
+use super::base::BaseImage;
 use super::commands::Work;
 use super::contender::Contender;
-use super::crane::Crane;
+use super::crane::{Crane, Image};
 use super::files::{PATH, digest};
 use super::sample::float;
 use crate::failure::Failure;
@@ -27,17 +28,9 @@ pub(super) fn check(
         let images = crane.index(&work.to, &tag)?;
         let wrong = |what: String| Failure::new(format!("{}:{tag}: {what}", work.to));
         for image in &images {
-            let layers: Vec<&String> = image.layers.iter().map(|(digest, _)| digest).collect();
-            let is_base = |below: &[String]| {
-                below.iter().eq(layers.iter().copied().take(below.len()))
-                    && layers.len() == below.len() + 1
-            };
-            let base = work
-                .bases
-                .iter()
-                .flat_map(|base| &base.images)
-                .find(|base| base.architecture == image.architecture && is_base(&base.layers));
-            let base = base.ok_or_else(|| {
+            let mut bases = work.bases.iter().flat_map(|base| &base.images);
+            let base = bases.find(|base| is_on(image, base, who)).ok_or_else(|| {
+                let layers = &image.layers;
                 wrong(format!("{}: not a base and one more layer: {layers:?}", image.architecture))
             })?;
             let Some((layer, size)) = image.layers.last() else { continue };
@@ -63,8 +56,54 @@ pub(super) fn check(
     Ok(new)
 }
 
+/// True if the image is the base and one more layer. buildah compresses a base's layers anew for a
+/// registry that it did not pull them from: theirs are the same only uncompressed.
+fn is_on(image: &Image, base: &BaseImage, who: Contender) -> bool {
+    let begins = |with: &[String], all: &mut dyn Iterator<Item = &String>| {
+        with.iter().all(|expected| all.next() == Some(expected)) && all.count() == 1
+    };
+    let compresses_anew = matches!(who, Contender::Buildah | Contender::BuildahCold);
+    base.architecture == image.architecture
+        && begins(&base.diff_ids, &mut image.diff_ids.iter())
+        && (compresses_anew
+            || begins(&base.layers, &mut image.layers.iter().map(|(digest, _)| digest)))
+}
+
 /// The mean size, bytes.
 pub(super) fn mean(layers: &BTreeMap<String, u64>) -> f64 {
     let count = u32::try_from(layers.len().max(1)).map_or(1.0, f64::from);
     float(layers.values().sum()) / count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_its_base_and_one_more_layer() {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let base = BaseImage {
+            architecture: "arm64",
+            digest: "i".into(),
+            layers: words("a b"),
+            diff_ids: words("x y"),
+        };
+        for (architecture, layers, diff_ids, crane, buildah) in [
+            ("arm64", "a b c", "x y z", true, true),
+            ("amd64", "a b c", "x y z", false, false),
+            ("arm64", "a b", "x y", false, false),
+            ("arm64", "a b c d", "x y z w", false, false),
+            ("arm64", "a B c", "x y z", false, true),
+            ("arm64", "a b c", "x Y z", false, false),
+        ] {
+            let image = Image {
+                architecture: architecture.into(),
+                digest: "j".into(),
+                layers: words(layers).into_iter().map(|digest| (digest, 1)).collect(),
+                diff_ids: words(diff_ids),
+            };
+            assert_eq!(is_on(&image, &base, Contender::Crane), crane, "{image:?}");
+            assert_eq!(is_on(&image, &base, Contender::Buildah), buildah, "{image:?}");
+        }
+    }
 }

@@ -113,6 +113,7 @@ mod tests {
                 architecture: "amd64",
                 digest: format!("sha256:{}", "1".repeat(64)),
                 layers: Vec::new(),
+                diff_ids: Vec::new(),
             }],
         };
         let (text, tags) = plan(&[base('b'), base('a')], "127.0.0.1:1", &files, 7).unwrap();

@@ -14,7 +14,7 @@ use super::delay::Delay;
 use super::files::Files;
 use super::outcome;
 use super::planned;
-use super::registry::Registry;
+use super::registry::{Registry, Traffic};
 use super::sample::Sample;
 use crate::bench::{machine, process};
 use crate::command::Command;
@@ -28,8 +28,11 @@ pub(super) struct Site {
     pub(super) crane: Crane,
     /// Where the bases are.
     pub(super) near: Registry,
-    /// The other registry.
-    pub(super) far: Registry,
+    /// The program of registries.
+    pub(super) registry: PathBuf,
+    /// The other registry, a new one for each run that writes there: it has nothing that could be
+    /// mounted.
+    pub(super) far: Option<Registry>,
     /// Proxies in front of the near one.
     pub(super) delays: BTreeMap<Duration, Delay>,
     /// By size and number of architectures.
@@ -49,6 +52,14 @@ impl Site {
         round: usize,
     ) -> Result<Sample, Failure> {
         self.number += 1;
+        self.far = None;
+        if case.place == Place::OtherRegistry {
+            let dir = self.dir.join("far");
+            if dir.exists() {
+                fs::remove_dir_all(&dir).map_err(Failure::at(&dir))?;
+            }
+            self.far = Some(Registry::start(&self.registry, &dir)?);
+        }
         let context = |failure: Failure| {
             Failure::new(format!("{}: {}: round {round}: {failure}", case.name, who.name()))
         };
@@ -60,11 +71,14 @@ impl Site {
         let buildah = matches!(who, Contender::Buildah | Contender::BuildahCold);
         let before = if buildah { self.buildah_images(&work)? } else { Vec::new() };
         let log = self.dir.join(format!("{}-{}-{round}.log", case.name, who.name()));
-        let (near, far) = (self.near.mark()?, self.far.mark()?);
+        let registries = || [Some(&self.near), self.far.as_ref()].into_iter().flatten();
+        let marks = registries().map(Registry::mark).collect::<Result<Vec<_>, _>>()?;
         let load = machine::load();
         let measured = process::measure(commands::stages(who, &self.programs, &work), &log)?;
-        let mut traffic = self.near.traffic(&self.near.requests(near)?);
-        traffic += self.far.traffic(&self.far.requests(far)?);
+        let mut traffic = Traffic::default();
+        for (registry, mark) in registries().zip(marks) {
+            traffic += registry.traffic(&registry.requests(mark)?);
+        }
         if buildah {
             // The base stays, what was made goes.
             let mut made = self.buildah_images(&work)?;
@@ -78,8 +92,7 @@ impl Site {
         let look_into = round <= 1;
         let layers = outcome::check(&self.crane, &work, who, look_into.then_some(&self.dir))?;
         for digest in layers.keys() {
-            self.near.forget(digest);
-            self.far.forget(digest);
+            registries().for_each(|registry| registry.forget(digest));
         }
         let layer = outcome::mean(&layers);
         let case = case.name.clone();
@@ -104,7 +117,10 @@ impl Site {
                 format!("{from}/{}", repository.unwrap_or_default())
             }
             Place::OtherRepository => format!("{from}/{other}"),
-            Place::OtherRegistry => format!("{}/{other}", self.far.address()),
+            Place::OtherRegistry => {
+                let far = self.far.as_ref().ok_or_else(missing)?;
+                format!("{}/{other}", far.address())
+            }
         };
         let home = self.home(who)?;
         let (mut plan, mut planned_tags) = (None, Vec::new());
