@@ -1,16 +1,16 @@
 //! Copies a manifest and all below it from one store to another.
 
-use std::collections::BTreeSet;
-use std::io::Write;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use fleetfix_model::{Descriptor, Digest};
-use fleetfix_oci::manifest::{Kind, Manifest};
+use fleetfix_oci::manifest::{Kind, Manifest, RawDescriptor};
+use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::layout::{Directory, blocking};
-use crate::reader::from_io;
-use crate::remote::Remote;
+use crate::remote::{Content, Remote};
+use crate::spool;
 use crate::store::{Body, Place, RawManifest};
 use crate::{Error, Store, Written};
 
@@ -56,34 +56,42 @@ struct Tree {
 }
 
 enum Step {
-    Enter(Digest, usize),
+    /// A manifest, its size as its parent says, and how deep it lies.
+    Enter(Digest, Option<u64>, usize),
     Leave(RawManifest),
 }
 
 impl Tree {
     async fn read(from: &Store, digest: Digest) -> Result<Self, Error> {
         let mut tree = Self { manifests: Vec::new(), blobs: Vec::new() };
-        let (mut entered, mut listed) = (BTreeSet::new(), BTreeSet::new());
+        // Sizes of manifests as they are, and of blobs as the first that named them says.
+        let (mut entered, mut listed) = (BTreeMap::new(), BTreeMap::new());
         let mut bytes = 0;
-        let mut steps = vec![Step::Enter(digest, 0)];
+        let mut steps = vec![Step::Enter(digest, None, 0)];
         while let Some(step) = steps.pop() {
-            let (digest, depth) = match step {
+            let (digest, claimed, depth) = match step {
                 Step::Leave(manifest) => {
                     tree.manifests.push(manifest);
                     continue;
                 }
-                Step::Enter(digest, depth) if entered.insert(digest) => (digest, depth),
-                Step::Enter(..) => continue,
+                Step::Enter(digest, claimed, depth) => (digest, claimed, depth),
             };
             let at = || from.repository().at(digest);
+            if let Some(actual) = entered.get(&digest) {
+                same_size(|| at().to_string(), claimed, *actual)?;
+                continue;
+            }
             let limit = |problem: String| Error::Tree { reference: Box::new(at()), problem };
             if depth > MAX_DEPTH {
                 return Err(limit(format!("nested deeper than {MAX_DEPTH}")));
             }
-            if entered.len() > MAX_MANIFESTS {
+            if entered.len() == MAX_MANIFESTS {
                 return Err(limit(format!("more than {MAX_MANIFESTS} manifests")));
             }
             let raw = from.manifest(digest).await?;
+            let actual = raw.bytes.len() as u64;
+            same_size(|| at().to_string(), claimed, actual)?;
+            entered.insert(digest, actual);
             bytes += raw.bytes.len();
             if bytes > MAX_BYTES {
                 return Err(limit(format!("manifests of more than {MAX_BYTES} bytes")));
@@ -94,14 +102,22 @@ impl Tree {
             match manifest.kind {
                 Kind::Index => {
                     let children = manifest.children().map_err(bad)?;
-                    steps.extend(children.iter().rev().map(|c| Step::Enter(c.digest, depth + 1)));
+                    let enter = |c: &RawDescriptor| Step::Enter(c.digest, Some(c.size), depth + 1);
+                    steps.extend(children.iter().rev().map(enter));
                 }
                 Kind::Image => {
                     let config = manifest.config().map_err(bad)?;
                     let layers = manifest.layers().map_err(bad)?;
                     for blob in std::iter::once(&config).chain(&layers) {
-                        if !blob.is_foreign() && listed.insert(blob.digest) {
-                            tree.blobs.push(blob.descriptor());
+                        if blob.is_foreign() {
+                            continue;
+                        }
+                        match listed.insert(blob.digest, blob.size) {
+                            None => tree.blobs.push(blob.descriptor()),
+                            Some(first) => {
+                                let what = || format!("blob {}", from.repository().at(blob.digest));
+                                same_size(what, Some(blob.size), first)?;
+                            }
                         }
                     }
                 }
@@ -109,6 +125,20 @@ impl Tree {
             }
         }
         Ok(tree)
+    }
+}
+
+/// A descriptor that lies about a size would go on lying where it is copied to.
+fn same_size(
+    what: impl FnOnce() -> String,
+    claimed: Option<u64>,
+    actual: u64,
+) -> Result<(), Error> {
+    match claimed {
+        Some(expected) if expected != actual => {
+            Err(Error::SizeMismatch { what: what(), expected, actual })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -146,28 +176,29 @@ async fn across(
     if to.has_blob(blob.digest, Some(blob.size), true).await? {
         return Ok(Written::AlreadyThere);
     }
-    let session = match to.mount_or_open(source, blob.digest).await? {
+    let session = match to.mount_or_open(source, blob).await? {
         Ok(()) => return Ok(Written::New),
         Err(session) => session,
     };
+    let reader = from.blob_reader(blob.digest, Some(blob.size)).await?;
     if blob.size <= IN_MEMORY {
-        let reader = from.blob_reader(blob.digest, Some(blob.size)).await?;
         let body = Body::Bytes(Bytes::from(reader.whole(IN_MEMORY).await?));
-        to.send_blob(blob, &body, session).await?;
+        to.send_blob(blob, &Content::from(&body), session).await?;
         return Ok(Written::New);
     }
-    // Through a file: a body must be there a second time when the first sending fails.
-    let mut reader = from.blob_reader(blob.digest, Some(blob.size)).await?.into_read();
-    let spooled = blocking(move || {
-        let dir = std::env::temp_dir();
-        let fail = |source| Error::File { path: dir.clone(), source };
-        let mut file = tempfile::NamedTempFile::new_in(&dir).map_err(fail)?;
-        std::io::copy(&mut reader, &mut file).map_err(|e| from_io(e, &dir))?;
-        file.flush().map_err(fail)?;
-        Ok(file)
-    })
-    .await?;
-    to.send_blob(blob, &Body::File(spooled.path().to_owned()), session).await?;
+    let (spool, filling) = spool::open().await?;
+    let content = Content::Spool(spool);
+    let send = std::pin::pin!(to.send_blob(blob, &content, session));
+    let fill = std::pin::pin!(filling.fill(reader));
+    // Whichever fails first ends the other. The upload cannot end well before the download has: the
+    // last piece is not sent before all of them are the blob.
+    match select(fill, send).await {
+        Either::Left((result, send)) => {
+            result?;
+            send.await?;
+        }
+        Either::Right((result, _)) => result?,
+    }
     Ok(Written::New)
 }
 

@@ -169,6 +169,29 @@ pub enum Error {
         /// Why.
         problem: String,
     },
+    /// What lists artifacts about a subject is not such a list, or a manifest is not about anything.
+    #[error("{reference} does not list or make referrers: {problem}")]
+    NotReferrers {
+        /// The list, or the manifest.
+        reference: Box<Reference>,
+        /// Why.
+        problem: String,
+    },
+    /// A list of artifacts with an entry that cannot be read.
+    #[error("a list of referrers")]
+    Referrers {
+        /// Why.
+        #[source]
+        source: fleetfix_oci::Error,
+    },
+    /// A registry with a list of artifacts does not put one onto it.
+    #[error("{reference} was written, and the registry does not list it for {subject}")]
+    NotListed {
+        /// The artifact.
+        reference: Box<Reference>,
+        /// What it is about.
+        subject: Digest,
+    },
     /// Other writers replaced what was attached, again and again.
     #[error("{reference}: attached {tries} times, and each time another writer replaced it")]
     AttachmentLost {
@@ -310,6 +333,7 @@ impl Classify for Error {
             | Self::Slow { .. }
             | Self::Nonsense { .. }
             | Self::AttachmentLost { .. }
+            | Self::NotListed { .. }
             | Self::Setup(_)
             | Self::Abandoned => Class::Environment,
             Self::Redirect { .. }
@@ -322,10 +346,13 @@ impl Classify for Error {
             | Self::TooLarge { .. }
             | Self::Tree { .. }
             | Self::NotAttachments { .. }
+            | Self::NotReferrers { .. }
             | Self::Helper { .. } => Class::Input,
             Self::Tag(_) => Class::Bug,
             Self::Mirror { .. } | Self::Host { .. } | Self::DocumentUrl { .. } => Class::Usage,
-            Self::Manifest { source, .. } | Self::Layout { source, .. } => source.class(),
+            Self::Manifest { source, .. }
+            | Self::Layout { source, .. }
+            | Self::Referrers { source } => source.class(),
             Self::File { source, .. } | Self::AuthFile { source, .. } => source.class(),
         }
     }

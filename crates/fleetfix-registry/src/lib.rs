@@ -11,7 +11,9 @@
 //! | [`store`], [`reader`] | one repository; a blob as a stream |
 //! | [`image`] | an image with every manifest below it |
 //! | [`copy`](mod@copy), [`attach`](mod@attach) | a manifest with all below it; cosign's `.sig` and `.att` tags |
+//! | [`referrers`] | artifacts about an image, listed by a registry or by a tag |
 //! | `remote` | the distribution protocol over HTTP: tries, tokens, redirects, uploads |
+//! | `spool` | a blob between two registries |
 //! | `layout` | the same over a directory |
 //! | `credential` | other tools' logins |
 //! | [`error`] | what can go wrong |
@@ -31,7 +33,9 @@ mod layout;
 pub mod mirror;
 pub mod options;
 pub mod reader;
+pub mod referrers;
 mod remote;
+mod spool;
 pub mod store;
 #[cfg(test)]
 mod testing;
@@ -46,4 +50,5 @@ pub use image::Image;
 pub use mirror::Mirror;
 pub use options::Options;
 pub use reader::BlobReader;
+pub use referrers::{Referrer, referrers};
 pub use store::{Body, RawManifest, Store, Written};

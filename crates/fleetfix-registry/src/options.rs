@@ -87,6 +87,32 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The same with another wait before the second try; the longest wait of our own choice keeps
+    /// its proportion to it.
+    #[must_use]
+    pub fn waiting(self, first_wait: Duration) -> Self {
+        let default = Self::default();
+        let ratio = default.longest_wait.as_millis() / default.first_wait.as_millis();
+        let ratio = u32::try_from(ratio).unwrap_or(u32::MAX);
+        Self { first_wait, longest_wait: first_wait.saturating_mul(ratio), ..self }
+    }
+
+    /// The same with another deadline, which nothing waits longer than.
+    #[must_use]
+    pub fn within(self, deadline: Duration) -> Self {
+        Self {
+            connect: self.connect.min(deadline),
+            idle: self.idle.min(deadline),
+            answer: self.answer.min(deadline),
+            upload_answer: self.upload_answer.min(deadline),
+            pace_after: self.pace_after.min(deadline),
+            deadline,
+            ..self
+        }
+    }
+}
+
 impl Options {
     /// What the environment says. `authfile` goes before it; an empty variable counts as unset.
     ///

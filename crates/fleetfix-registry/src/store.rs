@@ -13,6 +13,10 @@ use crate::layout::{Directory, blocking};
 use crate::reader::{BlobReader, from_io};
 use crate::remote::Remote;
 
+/// Largest blob that is read, in bytes, whatever its descriptor says: more than registries take
+/// (Quay's `MAXIMUM_LAYER_SIZE` is 20 GB).
+pub const MAX_BLOB: u64 = 32 << 30;
+
 /// A manifest or index with the bytes that its digest is over.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RawManifest {
@@ -139,13 +143,17 @@ impl Store {
         }
     }
 
-    /// A blob as a stream. `size` is what its descriptor says; digest and size are checked at the end.
+    /// A blob as a stream, at most [`MAX_BLOB`] bytes. `size` is what its descriptor says; digest
+    /// and size are checked at the end.
     pub async fn blob_reader(
         &self,
         digest: Digest,
         size: Option<u64>,
     ) -> Result<BlobReader, Error> {
         let what = format!("blob {}", self.repository.at(digest));
+        if size.is_some_and(|size| size > MAX_BLOB) {
+            return Err(Error::TooLarge { what, max: MAX_BLOB });
+        }
         match &self.place {
             Place::Directory(directory) => {
                 BlobReader::file(what, digest, size, directory.blob_path(digest)?).await

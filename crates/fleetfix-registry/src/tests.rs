@@ -3,6 +3,7 @@
 mod attach;
 mod copy;
 mod layout;
+mod referrers;
 
 use std::path::Path;
 

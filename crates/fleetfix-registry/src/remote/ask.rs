@@ -155,8 +155,15 @@ impl Registry {
         let value = answer
             .header(&LOCATION)
             .ok_or_else(|| answer.nonsense("no usable `Location` in the answer"))?;
-        let to =
-            answer.url().join(value).map_err(|_| answer.nonsense("`Location` is not a URL"))?;
+        self.target(answer, value)
+    }
+
+    /// The same for a URL that stands elsewhere in the answer.
+    pub(super) fn target(&self, answer: &Incoming, value: &str) -> Result<Url, Error> {
+        let to = answer
+            .url()
+            .join(value)
+            .map_err(|_| answer.nonsense("it leads to what is not a URL"))?;
         lead::check(&self.base, answer.url(), &to, |to| self.http.is_plain(to)).map_err(
             |reason| {
                 let request = answer.request().to_owned();

@@ -5,11 +5,14 @@ use fleetfix_model::Digest;
 use reqwest::Method;
 use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
 
+use tokio::time::Instant;
+
 use super::Remote;
 use super::ask::Ask;
 use super::incoming::Incoming;
 use super::tries::{Fault, Tries};
 use crate::Error;
+use crate::store::MAX_BLOB;
 
 /// The bytes of a blob, not yet checked.
 #[derive(Debug)]
@@ -40,12 +43,14 @@ impl Download {
 
     /// The next piece; `None` at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        let began = Instant::now();
         loop {
-            let began = tokio::time::Instant::now();
+            let trying = Instant::now();
             let fault = match self.piece().await {
                 Ok(piece) => {
-                    // A body that moves is no reason to stop trying.
-                    self.tries.extend(began.elapsed());
+                    self.tries.extend(trying.elapsed());
+                    let bytes = piece.as_ref().map_or(0, Bytes::len);
+                    self.tries.gain(bytes as u64, began.elapsed());
                     return Ok(piece);
                 }
                 Err(fault) => fault,
@@ -70,6 +75,10 @@ impl Download {
             piece.advance(known);
             if !piece.is_empty() {
                 self.at += piece.len() as u64;
+                if self.at > MAX_BLOB {
+                    let what = answer.request().to_owned();
+                    return Err(Fault::last(Error::TooLarge { what, max: MAX_BLOB }));
+                }
                 return Ok(Some(piece));
             }
         }

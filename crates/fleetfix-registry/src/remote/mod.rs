@@ -9,6 +9,7 @@
 //! | [`lead`], [`loopback`] | where an answer may lead; registries on this machine |
 //! | [`upload`], [`download`] | blobs |
 //! | [`document`] | what is not in a registry |
+//! | [`referrers`] | what is about an image |
 //! | [`report`] | a registry's own words |
 //! | [`connection`], [`trust`] | clients and certificates |
 
@@ -22,6 +23,7 @@ mod keyring;
 mod lead;
 mod loopback;
 mod outgoing;
+mod referrers;
 mod report;
 mod scope;
 mod token;
@@ -36,7 +38,7 @@ use bytes::Bytes;
 use fleetfix_model::name::RepositoryPath;
 use fleetfix_model::{Descriptor, Digest, media};
 use reqwest::Method;
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use url::Url;
 
 use ask::{Ask, Registry};
@@ -44,6 +46,7 @@ use connection::Connections;
 pub(crate) use download::Download;
 use keyring::Keyring;
 use loopback::TlsAfterAll;
+pub(crate) use outgoing::Content;
 use outgoing::Payload;
 use scope::{Scope, Scopes};
 use tries::{Fault, Tries};
@@ -56,6 +59,8 @@ use crate::store::{Body, RawManifest, Written};
 
 /// Header in which a registry repeats a digest (distribution-spec v1.1, "Pulling manifests").
 const DIGEST: &str = "docker-content-digest";
+/// Header that says that a subject was understood (distribution-spec v1.1, "Pushing Manifests with Subject").
+const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// Largest manifest, in bytes (distribution-spec v1.1, "Pushing manifests").
 const MAX_MANIFEST: u64 = fleetfix_oci::manifest::MAX_SIZE as u64;
 /// Docker Hub's name in references and the host that serves it (distribution/reference, `docker.io`).
@@ -263,7 +268,7 @@ impl Remote {
         if self.has_blob(descriptor.digest, Some(descriptor.size), true).await? {
             return Ok(Written::AlreadyThere);
         }
-        self.upload(descriptor, body, None).await?;
+        self.upload(descriptor, &Content::from(body), None).await?;
         Ok(Written::New)
     }
 
@@ -273,7 +278,7 @@ impl Remote {
         from: &RepositoryPath,
         digest: Digest,
     ) -> Result<bool, Error> {
-        match self.mount(from, digest).await? {
+        match self.mount(from, digest, None).await? {
             Mount::Done => Ok(true),
             Mount::Session(session) => {
                 self.cancel(session).await;
@@ -287,12 +292,12 @@ impl Remote {
     pub(crate) async fn mount_or_open(
         &self,
         source: &Self,
-        digest: Digest,
+        blob: &Descriptor,
     ) -> Result<Result<(), Option<Url>>, Error> {
         if self.registry != source.registry || self.path == source.path {
             return Ok(Err(None));
         }
-        Ok(match self.mount(&source.path, digest).await? {
+        Ok(match self.mount(&source.path, blob.digest, Some(blob.size)).await? {
             Mount::Done => Ok(()),
             Mount::Session(session) => Err(Some(session)),
             Mount::No => Err(None),
@@ -303,19 +308,20 @@ impl Remote {
     pub(crate) async fn send_blob(
         &self,
         descriptor: &Descriptor,
-        body: &Body,
+        body: &Content,
         session: Option<Url>,
     ) -> Result<(), Error> {
         self.upload(descriptor, body, session).await
     }
 
-    /// Writes a manifest under a tag or its digest.
+    /// Writes a manifest under a tag or its digest. Returns what the registry calls its subject,
+    /// if it says that it lists it there (`OCI-Subject`).
     pub(crate) async fn put_manifest(
         &self,
         reference: &str,
         media_type: &str,
         bytes: &Bytes,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<String>, Error> {
         let registry = self.registry()?;
         let url = self.url(&format!("manifests/{reference}"))?;
         let content_type = HeaderValue::from_str(media_type).map_err(|_| Error::Nonsense {
@@ -332,7 +338,10 @@ impl Remote {
                 Err(fault) => Err(fault),
             };
             match result {
-                Ok(answer) => return agrees(&answer, Digest::of(bytes)),
+                Ok(answer) => {
+                    agrees(&answer, Digest::of(bytes))?;
+                    return Ok(answer.header(&SUBJECT).map(str::to_owned));
+                }
                 Err(fault) => tries.after(fault).await?,
             }
         }

@@ -16,10 +16,31 @@ use tokio::time::{Instant, sleep_until};
 use super::tries::Fault;
 use crate::Error;
 use crate::options::Limits;
+use crate::spool::Spool;
 use crate::store::Body;
 
 /// Bytes that go to the socket in one piece.
 const PIECE: usize = 256 << 10;
+
+/// A blob to send.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// In memory.
+    Bytes(Bytes),
+    /// In a file.
+    File(PathBuf),
+    /// In a file that still grows.
+    Spool(Spool),
+}
+
+impl From<&Body> for Content {
+    fn from(body: &Body) -> Self {
+        match body {
+            Body::Bytes(bytes) => Self::Bytes(bytes.clone()),
+            Body::File(path) => Self::File(path.clone()),
+        }
+    }
+}
 
 /// The body of a request.
 #[derive(Clone)]
@@ -29,7 +50,7 @@ pub(super) enum Payload {
     /// A manifest or a form.
     Small(Bytes),
     /// A blob.
-    Blob(Body, Descriptor),
+    Blob(Content, Descriptor),
 }
 
 /// A form may hold a secret.
@@ -143,15 +164,20 @@ pub(super) fn on_pace(bytes: u64, elapsed: Duration, least: u64) -> bool {
     u128::from(bytes) * 1_000_000_000 >= u128::from(least) * elapsed.as_nanos()
 }
 
-/// Pieces of `body`, hashed on their way. The last piece is held back unless all of them are what
+/// Pieces of `content`, hashed on their way. The last piece is held back unless all of them are what
 /// `descriptor` says, so that a registry never gets the whole of something else.
 pub(super) fn pieces(
-    body: Body,
+    content: Content,
     descriptor: Descriptor,
     watch: Arc<Watch>,
 ) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static {
-    let start =
-        Pieces { source: Source::Closed(body), descriptor, hasher: Hasher::new(), sent: 0, watch };
+    let start = Pieces {
+        source: Source::Closed(content),
+        descriptor,
+        hasher: Hasher::new(),
+        sent: 0,
+        watch,
+    };
     unfold(Some(start), |state| async {
         let mut state = state?;
         match state.next().await {
@@ -171,9 +197,10 @@ struct Pieces {
 }
 
 enum Source {
-    Closed(Body),
+    Closed(Content),
     Bytes(Bytes),
     File(PathBuf, File),
+    Spool(Spool),
 }
 
 impl Pieces {
@@ -215,10 +242,11 @@ impl Pieces {
     /// At most `left` bytes; empty at the end.
     async fn read(&mut self, left: u64) -> Result<Bytes, Error> {
         let most = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
-        if let Source::Closed(body) = &self.source {
-            self.source = match body {
-                Body::Bytes(bytes) => Source::Bytes(bytes.clone()),
-                Body::File(path) => {
+        if let Source::Closed(content) = &self.source {
+            self.source = match content {
+                Content::Spool(spool) => Source::Spool(spool.clone()),
+                Content::Bytes(bytes) => Source::Bytes(bytes.clone()),
+                Content::File(path) => {
                     let fail = |source| Error::File { path: path.clone(), source };
                     Source::File(path.clone(), File::open(path).await.map_err(fail)?)
                 }
@@ -226,6 +254,7 @@ impl Pieces {
         }
         match &mut self.source {
             Source::Closed(_) => Ok(Bytes::new()),
+            Source::Spool(spool) => spool.read(self.sent, most).await,
             Source::Bytes(bytes) => Ok(bytes.split_to(most.min(bytes.len()))),
             Source::File(path, file) => {
                 let mut piece = BytesMut::with_capacity(most);

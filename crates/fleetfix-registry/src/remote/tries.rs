@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::outgoing::on_pace;
 use crate::Error;
 use crate::options::Limits;
+
+/// Bytes that count as progress.
+const GAIN: u64 = 64 << 10;
 
 /// A try that failed.
 #[derive(Debug)]
@@ -41,16 +45,30 @@ pub(super) struct Tries {
     limits: Limits,
     failed: u32,
     until: Instant,
+    gained: u64,
+    spent: Duration,
 }
 
 impl Tries {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { limits: limits.clone(), failed: 0, until: Instant::now() + limits.deadline }
+        let until = Instant::now() + limits.deadline;
+        Self { limits: limits.clone(), failed: 0, until, gained: 0, spent: Duration::ZERO }
     }
 
     /// Time that moving a body took does not count against the deadline.
     pub(super) fn extend(&mut self, by: Duration) {
         self.until += by;
+    }
+
+    /// Counts `bytes` that are never needed again, and the time that they took with all that was
+    /// in between. Whoever gains enough of them at no less than the least throughput begins anew:
+    /// a large body over a bad line is no reason to stop, and one byte for each try is.
+    pub(super) fn gain(&mut self, bytes: u64, took: Duration) {
+        self.gained += bytes;
+        self.spent += took;
+        if self.gained >= GAIN && on_pace(self.gained, self.spent, self.limits.least_rate) {
+            *self = Self::new(&self.limits);
+        }
     }
 
     /// Waits until another try may be made, or gives the error back.

@@ -13,11 +13,10 @@ use fleetfix_model::{Descriptor, Digest};
 
 use super::ask::Ask;
 use super::incoming::Incoming;
-use super::outgoing::Payload;
+use super::outgoing::{Content, Payload};
 use super::tries::{Again, Fault, Tries};
 use super::{DIGEST, Remote};
 use crate::Error;
-use crate::store::Body;
 
 /// What came of asking for a blob of another repository.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ impl Remote {
     pub(super) async fn upload(
         &self,
         descriptor: &Descriptor,
-        body: &Body,
+        body: &Content,
         mut session: Option<Url>,
     ) -> Result<(), Error> {
         // The other sizes are checked with the last piece of the body; nothing has none.
@@ -60,7 +59,7 @@ impl Remote {
     async fn upload_once(
         &self,
         descriptor: &Descriptor,
-        body: &Body,
+        body: &Content,
         session: Option<Url>,
     ) -> Result<(), (Fault, std::time::Duration)> {
         let began = tokio::time::Instant::now();
@@ -84,7 +83,7 @@ impl Remote {
     async fn put_whole(
         &self,
         descriptor: &Descriptor,
-        body: &Body,
+        body: &Content,
         session: Url,
     ) -> Result<(), Fault> {
         let mut url = session;
@@ -104,6 +103,7 @@ impl Remote {
         &self,
         from: &RepositoryPath,
         digest: Digest,
+        size: Option<u64>,
     ) -> Result<Mount, Error> {
         let mut url = self.url("blobs/uploads/")?;
         url.query_pairs_mut()
@@ -119,7 +119,13 @@ impl Remote {
                 Err(fault) => Err(fault),
             };
             let fault = match result {
-                Ok(answer) if answer.status() == 201 => return Ok(Mount::Done),
+                Ok(answer) if answer.status() == 201 => {
+                    // Some say so without a word about what is there now: looked at, then.
+                    let said = answer.header(&HeaderName::from_static(DIGEST));
+                    let there = said == Some(digest.to_string().as_str())
+                        || self.has_blob(digest, size, true).await?;
+                    return Ok(if there { Mount::Done } else { Mount::No });
+                }
                 Ok(answer) => {
                     return Ok(registry.location(&answer).map_or(Mount::No, Mount::Session));
                 }

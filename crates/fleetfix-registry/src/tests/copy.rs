@@ -203,6 +203,36 @@ async fn what_cannot_be_copied_whole_is_not_begun_or_not_finished() {
 }
 
 #[tokio::test]
+async fn a_descriptor_that_lies_about_a_size_is_not_copied() {
+    let sample = Sample::new();
+    let dir = tempfile::tempdir().unwrap();
+    let from = layout_store(dir.path(), "from");
+    sample.write(&from).await;
+    let size = |bytes: &[u8]| format!(r#""size":{}}}"#, bytes.len());
+    let lies: [(&[u8], &[u8]); 3] = [
+        (&sample.inner, &sample.images[0]),
+        (&sample.images[0], &sample.layers[1]),
+        // A size that another manifest gives rightly.
+        (&sample.images[1], &sample.layers[0]),
+    ];
+    for (n, (manifest, about)) in lies.into_iter().enumerate() {
+        let text = String::from_utf8(manifest.to_vec()).unwrap();
+        let lie = text.replacen(&size(about), r#""size":77}"#, 1);
+        assert_ne!(lie, text);
+        let media_type = if n == 0 { media::OCI_INDEX } else { media::OCI_MANIFEST };
+        let liar = from.put_manifest(media_type, lie.as_bytes()).await.unwrap();
+        let top = index(media_type, &[&sample.images[0], lie.as_bytes()]);
+        let top = from.put_manifest(media::OCI_INDEX, &top).await.unwrap();
+        let to = layout_store(dir.path(), &format!("to-{n}"));
+        for digest in [liar, top] {
+            let error = copy(&from, &to, digest).await.unwrap_err();
+            assert!(!to.has_manifest(liar).await.unwrap(), "{n}");
+            assert_eq!(error.class(), Class::Refused, "{n}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn trees_have_limits() {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (layout_store(dir.path(), "a"), layout_store(dir.path(), "b"));

@@ -135,7 +135,7 @@ impl Reply {
             head.extend([name.as_str(), ": ", value, "\r\n"]);
         }
         if !headers.iter().any(|(name, _)| name == "content-length") {
-            head.push_str(&format!("content-length: {}\r\n", body.len()));
+            head.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
         }
         head.push_str("\r\n");
         head.into_bytes()

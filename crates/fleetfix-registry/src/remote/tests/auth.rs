@@ -12,7 +12,7 @@ use crate::{Error, Written};
 const BLOB: &[u8] = b"some content";
 
 /// A token service that counts its tokens: `t1`, `t2`, ...
-async fn token_service(lifetime: Option<u64>) -> Server {
+fn token_service(lifetime: Option<u64>) -> Server {
     let mut issued = 0;
     Server::answering(move |_| {
         issued += 1;
@@ -29,7 +29,7 @@ fn challenge(realm: &str) -> Reply {
 }
 
 /// A registry that wants a token that `good` likes.
-async fn guarded(realm: String, good: impl Fn(&str) -> bool + Send + 'static) -> Registry {
+fn guarded(realm: String, good: impl Fn(&str) -> bool + Send + 'static) -> Registry {
     Registry::faulty(move |request| {
         let shown = request.header("authorization").and_then(|a| a.strip_prefix("Bearer "));
         (!shown.is_some_and(&good)).then(|| challenge(&realm))
@@ -47,8 +47,8 @@ fn tokens(registry: &Registry) -> Vec<Option<String>> {
 
 #[tokio::test]
 async fn a_token_is_asked_for_once_and_shown_from_then_on() {
-    let service = token_service(Some(300)).await;
-    let registry = guarded(service.url("/token?x=y"), |t| t == "t1").await;
+    let service = token_service(Some(300));
+    let registry = guarded(service.url("/token?x=y"), |t| t == "t1");
     let digest = registry.put_blob("a/b", BLOB);
     let dir = tempfile::tempdir().unwrap();
     let entry = format!(r#"{{"auth":"{}"}}"#, STANDARD.encode("robot:secret"));
@@ -70,8 +70,8 @@ async fn a_token_is_asked_for_once_and_shown_from_then_on() {
 
 #[tokio::test]
 async fn anonymous_tokens_are_asked_for_too() {
-    let service = token_service(None).await;
-    let registry = guarded(service.url("/token"), |t| t == "t1").await;
+    let service = token_service(None);
+    let registry = guarded(service.url("/token"), |t| t == "t1");
     let digest = registry.put_blob("a/b", BLOB);
     assert_eq!(store(registry.host(), "a/b").blob(digest, 100).await.unwrap(), BLOB);
     assert_eq!(service.requests()[0].header("authorization"), None);
@@ -79,8 +79,8 @@ async fn anonymous_tokens_are_asked_for_too() {
 
 #[tokio::test]
 async fn a_push_token_is_got_before_the_body_and_does_for_reading() {
-    let service = token_service(Some(300)).await;
-    let registry = guarded(service.url("/token"), |t| t == "t1").await;
+    let service = token_service(Some(300));
+    let registry = guarded(service.url("/token"), |t| t == "t1");
     let store = store(registry.host(), "a/b");
     let descriptor = Descriptor::of("a/b", BLOB);
     let body = Body::Bytes(bytes::Bytes::from_static(BLOB));
@@ -95,10 +95,10 @@ async fn a_push_token_is_got_before_the_body_and_does_for_reading() {
 
 #[tokio::test]
 async fn a_token_that_is_refused_in_mid_run_is_renewed_once() {
-    let service = token_service(Some(300)).await;
+    let service = token_service(Some(300));
     let good = Arc::new(Mutex::new("t1"));
     let now = good.clone();
-    let registry = guarded(service.url("/token"), move |t| t == *now.lock().unwrap()).await;
+    let registry = guarded(service.url("/token"), move |t| t == *now.lock().unwrap());
     let store = store(registry.host(), "a/b");
     let digest = registry.put_blob("a/b", BLOB);
     store.blob(digest, 100).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_token_that_is_refused_in_mid_run_is_renewed_once() {
 
 #[tokio::test]
 async fn a_token_refused_at_the_body_is_renewed_and_the_body_sent_again() {
-    let service = token_service(Some(300)).await;
+    let service = token_service(Some(300));
     let realm = service.url("/token");
     let registry = Registry::faulty(move |request| {
         let needed = if request.method == "PUT" { "Bearer t2" } else { "Bearer t" };
@@ -134,8 +134,8 @@ async fn a_token_refused_at_the_body_is_renewed_and_the_body_sent_again() {
 
 #[tokio::test]
 async fn an_expired_token_is_not_shown() {
-    let service = token_service(Some(1)).await;
-    let registry = guarded(service.url("/token"), |t| t.starts_with('t')).await;
+    let service = token_service(Some(1));
+    let registry = guarded(service.url("/token"), |t| t.starts_with('t'));
     let digest = registry.put_blob("a/b", BLOB);
     let store = store(registry.host(), "a/b");
     store.blob(digest, 100).await.unwrap();
@@ -146,8 +146,8 @@ async fn an_expired_token_is_not_shown() {
 
 #[tokio::test]
 async fn mounts_ask_for_both_repositories_the_target_first() {
-    let service = token_service(Some(300)).await;
-    let registry = guarded(service.url("/token"), |t| t == "t1").await;
+    let service = token_service(Some(300));
+    let registry = guarded(service.url("/token"), |t| t == "t1");
     let digest = registry.put_blob("base/app", BLOB);
     let store = store(registry.host(), "a/b");
     let from = crate::testing::repository(registry.host(), "base/app");
@@ -169,7 +169,7 @@ async fn a_mount_without_permission_is_no_error() {
             Reply::json(200, r#"{"access_token":"t"}"#)
         }
     });
-    let registry = guarded(service.url("/token"), |t| t == "t").await;
+    let registry = guarded(service.url("/token"), |t| t == "t");
     let digest = registry.put_blob("secret/app", BLOB);
     let store = store(registry.host(), "a/b");
     let from = crate::testing::repository(registry.host(), "secret/app");
@@ -179,8 +179,8 @@ async fn a_mount_without_permission_is_no_error() {
 
 #[tokio::test]
 async fn identity_tokens_use_the_oauth_form() {
-    let service = token_service(None).await;
-    let registry = guarded(service.url("/token"), |t| t == "t1").await;
+    let service = token_service(None);
+    let registry = guarded(service.url("/token"), |t| t == "t1");
     let digest = registry.put_blob("a/b", BLOB);
     let dir = tempfile::tempdir().unwrap();
     let options = login(&dir, registry.host(), r#"{"identitytoken":"refresh me"}"#);
@@ -240,7 +240,7 @@ async fn a_token_service_that_fails() {
     ] {
         let answer = reply.clone();
         let service = Server::answering(move |_| answer.clone());
-        let registry = guarded(service.url("/token"), |_| false).await;
+        let registry = guarded(service.url("/token"), |_| false);
         let error = store(registry.host(), "a/b").resolve(&tag("v1")).await.unwrap_err();
         assert_eq!(error.class(), class, "{reply:?}: {error}");
         assert_eq!(service.requests().len(), requests, "{reply:?}");
@@ -253,7 +253,7 @@ async fn a_realm_that_must_not_see_a_password() {
     for realm in
         ["http://evil.example/token", "ftp://127.0.0.1/", "not a url", "http://u:p@127.0.0.1/"]
     {
-        let registry = guarded(realm.to_owned(), |_| false).await;
+        let registry = guarded(realm.to_owned(), |_| false);
         let error = store(registry.host(), "a/b").resolve(&tag("v1")).await.unwrap_err();
         assert!(
             matches!(error, Error::Redirect { .. } | Error::Nonsense { .. }),
@@ -264,8 +264,8 @@ async fn a_realm_that_must_not_see_a_password() {
 
 #[tokio::test]
 async fn one_token_for_many_requests_at_once() {
-    let service = token_service(Some(300)).await;
-    let registry = guarded(service.url("/token"), |t| t == "t1").await;
+    let service = token_service(Some(300));
+    let registry = guarded(service.url("/token"), |t| t == "t1");
     let digest = registry.put_blob("a/b", BLOB);
     let store = store(registry.host(), "a/b");
     let reads = (0..8).map(|_| store.blob(digest, 100));

@@ -1,6 +1,7 @@
 //! The protocol against servers that lie and fail.
 
 mod auth;
+mod downloads;
 mod reads;
 mod redirects;
 mod writes;

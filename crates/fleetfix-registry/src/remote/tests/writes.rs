@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
-use fleetfix_testkit::registry::{Registry, Reply, Request, Server};
+use fleetfix_testkit::registry::{Fault, Mounts, Registry, Reply, Request, Server};
 
 use super::first;
 use crate::options::Limits;
@@ -251,6 +251,18 @@ async fn mounts_and_what_comes_instead() {
         assert_eq!(store.mount_blob(&from, digest).await.unwrap(), mounted, "{reply:?}");
         let deletes = registry.writes().iter().filter(|l| l.starts_with("DELETE")).count();
         assert_eq!(deletes == 1, cancelled, "{reply:?}");
+    }
+    // 201 without a word about what is there now: looked at.
+    for (claim, mounted) in [(false, true), (true, false)] {
+        let registry = Registry::start();
+        registry.behave(|b| b.mounts = if claim { Mounts::Claimed } else { Mounts::Done });
+        registry.fault(Fault::change("POST", "mount=", |_, reply| {
+            reply.instead("docker-content-digest", "sha256:else")
+        }));
+        let digest = registry.put_blob("base", b"blob");
+        let (store, from) = (store(registry.host(), "a/b"), repository(registry.host(), "base"));
+        assert_eq!(store.mount_blob(&from, digest).await.unwrap(), mounted);
+        assert_eq!(registry.blob("a/b", digest).is_some(), mounted);
     }
     let registry = Registry::start();
     let elsewhere = repository("registry.example", "base");
