@@ -190,12 +190,13 @@ mod tests {
     fn a_tree_is_measured_whole() {
         let log = std::env::temp_dir().join(format!("xtask-measure-{}", std::process::id()));
         // The child of a child holds 64 MiB and works a while.
-        let line = "x=$(head -c 67108864 /dev/zero | tr '\\0' x); echo ${#x}; sleep 0.1";
+        let line = "x=$(head -c 67108864 /dev/zero | tr '\\0' x); echo ${#x}; head -c 99999999 /dev/zero | cksum";
         let shell = Command::new("sh").args(["-c", "sh -c \"$0\"; true", line]);
         let measured = measure(vec![vec![shell]], &log).unwrap();
-        assert_eq!(std::fs::read_to_string(&log).unwrap(), "67108864\n");
+        let said = std::fs::read_to_string(&log).unwrap();
+        assert!(said.starts_with("67108864\n"), "{said}");
         assert!(measured.peak > 64 << 20, "{measured:?}");
-        assert!(measured.cpu > 0.0 && measured.wall >= 0.1, "{measured:?}");
+        assert!(measured.cpu > 0.0 && measured.wall > 0.0, "{measured:?}");
         let failed = measure(vec![vec![Command::new("false")]], &log).unwrap_err();
         assert!(failed.to_string().contains("false: exit status: 1"), "{failed}");
         std::fs::remove_file(&log).unwrap();

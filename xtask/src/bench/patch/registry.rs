@@ -53,7 +53,9 @@ impl Registry {
             store.display().to_string()
         );
         fs::write(&config, text).map_err(Failure::at(&config))?;
-        let command = Command::new(program).args(["serve".as_ref(), config.as_os_str()]);
+        // It ends with us, also when we are ended.
+        let command = Command::new("setpriv").args(["--pdeathsig", "TERM"]);
+        let command = command.args([program.as_os_str(), "serve".as_ref(), config.as_os_str()]);
         let child = command.at_home(dir).start(&log)?;
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut registry = Self { child, address, store, log };
