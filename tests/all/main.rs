@@ -11,6 +11,7 @@ mod cli;
 mod crash;
 mod demo;
 mod deps;
+mod fleet;
 mod harness;
 mod patched;
 mod published;

@@ -11,16 +11,16 @@ const DAY: i64 = 24 * HOUR;
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExpiryArgs {
     /// Hours for which a timestamp is good: run `refresh` more often than that.
-    #[arg(long, env = "FLEETFIX_TIMESTAMP_HOURS", default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=8760))]
+    #[arg(long, env = "FLEETFIX_TIMESTAMP_HOURS", value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..=8760))]
     pub timestamp_hours: u32,
     /// Days for which a snapshot is good; `refresh` renews it in its last third.
-    #[arg(long, env = "FLEETFIX_SNAPSHOT_DAYS", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=365))]
+    #[arg(long, env = "FLEETFIX_SNAPSHOT_DAYS", value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=365))]
     pub snapshot_days: u32,
     /// Days for which the publishers' signatures on a channel are good.
-    #[arg(long, env = "FLEETFIX_CHANNEL_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    #[arg(long, env = "FLEETFIX_CHANNEL_DAYS", value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub channel_days: u32,
     /// Days for which root, delegations, policy and pauses are good.
-    #[arg(long, env = "FLEETFIX_ROOT_DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    #[arg(long, env = "FLEETFIX_ROOT_DAYS", value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub root_days: u32,
 }
 

@@ -1,16 +1,10 @@
 //! The fleet's place: where images, bundles and channels lie below one prefix.
 
+use fleetfix_model::fleet::{BUNDLES, CHANNELS, CURRENT};
 use fleetfix_model::name::{RepositoryPath, Tag};
 use fleetfix_model::{Class, Repository};
 use fleetfix_registry::{Client, Store};
 use fleetfix_task::Failure;
-
-/// Repository of bundles below the prefix.
-pub const BUNDLES: &str = "bundles";
-/// Repository of TUF states below the prefix.
-pub const CHANNELS: &str = "channels";
-/// The tag that names the newest TUF state. Moving it moves the whole state at once.
-pub const CURRENT: &str = "current";
 
 /// A prefix in a registry, or a directory of layouts.
 #[derive(Clone, Debug)]

@@ -7,16 +7,15 @@ use fleetfix_model::document::channel::ChannelKind;
 use fleetfix_model::document::{self, Channel, Document as _, TrustPolicy, policy};
 use fleetfix_model::name::ChannelName;
 use fleetfix_model::{Repository, ToCanonical as _};
-use fleetfix_registry::RegistryArgs;
 use fleetfix_task::{Context, Failure, Outcome, file};
 use fleetfix_trust::policy::Policy;
 use fleetfix_trust::tuf::TufState;
 use fleetfix_trust::tuf::edit::{Authority, Current, Draft, PerRole, Role};
 use serde_json::{Value, json};
 
-use crate::expiry::ExpiryArgs;
+use crate::args::FleetArgs;
 use crate::fleet::Fleet;
-use crate::keys::{Keys, PasswordArgs};
+use crate::keys::Keys;
 use crate::state;
 
 /// Make a fleet's TUF repository, with its policy and empty channels.
@@ -25,24 +24,23 @@ use crate::state;
 /// be given by hand.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where the fleet lies: registry and path, or `oci:DIR`.
-    #[arg(long, env = "FLEETFIX_TO", value_name = "FLEET")]
-    to: Repository,
+    #[command(flatten)]
+    common: FleetArgs,
     /// Registry and path that the fleet pulls from; needed where it lies in a layout.
     #[arg(long, env = "FLEETFIX_FLEET", value_name = "REGISTRY/PATH")]
     fleet: Option<Repository>,
     /// A channel to begin with, empty; repeatable.
-    #[arg(long = "channel", env = "FLEETFIX_CHANNEL", value_delimiter = ',', required = true)]
+    #[arg(
+        long = "channel",
+        env = "FLEETFIX_CHANNEL",
+        value_delimiter = ',',
+        required = true,
+        value_name = "NAME"
+    )]
     channels: Vec<ChannelName>,
     /// The trust policy, YAML.
     #[arg(long, env = "FLEETFIX_POLICY", value_name = "FILE")]
     policy: PathBuf,
-    /// File to write the root to.
-    #[arg(long, env = "FLEETFIX_ROOT", value_name = "FILE")]
-    root: PathBuf,
-    /// Directory to write the repository to as TUF clients read it over HTTP.
-    #[arg(long, env = "FLEETFIX_TUF_DIR", value_name = "DIR")]
-    tuf_dir: Option<PathBuf>,
     /// Keys of root and delegations, kept offline; repeatable.
     #[arg(
         long = "root-key",
@@ -79,37 +77,28 @@ pub struct Args {
         value_name = "FILE"
     )]
     pause_keys: Vec<PathBuf>,
-    /// The key of snapshot and timestamp, kept online.
-    #[arg(long, env = "FLEETFIX_ONLINE_KEY", value_name = "FILE")]
-    online_key: PathBuf,
     /// How many root keys must sign; default: all of them.
-    #[arg(long, env = "FLEETFIX_ROOT_THRESHOLD")]
+    #[arg(long, env = "FLEETFIX_ROOT_THRESHOLD", value_name = "N")]
     root_threshold: Option<u32>,
     /// How many policy keys must sign; default: all of them.
-    #[arg(long, env = "FLEETFIX_POLICY_THRESHOLD")]
+    #[arg(long, env = "FLEETFIX_POLICY_THRESHOLD", value_name = "N")]
     policy_threshold: Option<u32>,
     /// How many publisher keys must sign; default: all of them.
-    #[arg(long, env = "FLEETFIX_PUBLISHER_THRESHOLD")]
+    #[arg(long, env = "FLEETFIX_PUBLISHER_THRESHOLD", value_name = "N")]
     publisher_threshold: Option<u32>,
-    #[command(flatten)]
-    expiry: ExpiryArgs,
-    #[command(flatten)]
-    password: PasswordArgs,
-    #[command(flatten)]
-    registry: RegistryArgs,
 }
 
 impl Args {
     /// Makes the repository. One that is there already, made with the same keys, stays.
     pub async fn run(self, context: &Context) -> Result<Outcome, Failure> {
-        let fleet = Fleet::new(self.to.clone(), self.registry.client()?);
+        let fleet = self.common.fleet()?;
         let logical = fleet.logical(self.fleet.as_ref())?;
         let targets = self.targets(&logical)?;
-        let root = self.password.read(&self.root_keys)?;
-        let policy = self.password.read(&self.policy_keys)?;
-        let publishers = self.password.read(&self.publisher_keys)?;
-        let pause = self.password.read(&self.pause_keys)?;
-        let online = self.password.read(std::slice::from_ref(&self.online_key))?;
+        let root = self.common.password.read(&self.root_keys)?;
+        let policy = self.common.password.read(&self.policy_keys)?;
+        let publishers = self.common.password.read(&self.publisher_keys)?;
+        let pause = self.common.password.read(&self.pause_keys)?;
+        let online = self.common.online()?;
         let authorities = PerRole {
             root: authority(&root, self.root_threshold),
             targets: authority(&root, self.root_threshold),
@@ -120,7 +109,7 @@ impl Args {
             timestamp: authority(&online, None),
         };
         let mut draft =
-            Draft::init(&authorities, &self.expiry.expires(context.now), targets.clone())?;
+            Draft::init(&authorities, &self.common.expiry.expires(context.now), targets.clone())?;
         for keys in [&root, &policy, &publishers, &pause] {
             for key in keys.signers() {
                 draft.sign(key)?;
@@ -130,18 +119,18 @@ impl Args {
         if let Some(there) = state::load(&fleet).await? {
             return self.is_there(&fleet, &there.state, &next, &targets).await;
         }
-        if self.root.exists() {
+        if self.common.root.exists() {
             return Err(Failure::refused(format!(
                 "{}: a root file is there, and {} has no channel that it could lead to",
-                self.root.display(),
+                self.common.root.display(),
                 fleet.prefix()
             ))
             .hint("is --to right? a root file is never overwritten"));
         }
         context.step(format_args!("making the channels of {logical}"));
         state::push(&fleet, &next, None).await?;
-        file::write_atomic(&self.root, first_root(&next)?)?;
-        state::export(&next, self.tuf_dir.as_deref())?;
+        file::write_atomic(&self.common.root, first_root(&next)?)?;
+        state::export(&next, self.common.tuf_dir.as_deref())?;
         self.outcome(&fleet, true)
     }
 
@@ -181,22 +170,22 @@ impl Args {
                 return Err(other("fleet"));
             }
         }
-        if self.root.exists() {
-            let given = file::read_bounded(&self.root, fleetfix_model::canonical::MAX_SIZE as u64)?;
+        if self.common.root.exists() {
+            let given = self.common.root()?;
             Current::open(&given, there)
                 .await
-                .map_err(|e| Failure::from(e).about(self.root.display()))?;
+                .map_err(|e| Failure::from(e).about(self.common.root.display()))?;
         } else {
-            file::write_atomic(&self.root, root)?;
+            file::write_atomic(&self.common.root, root)?;
         }
-        state::export(there, self.tuf_dir.as_deref())?;
+        state::export(there, self.common.tuf_dir.as_deref())?;
         self.outcome(fleet, false)
     }
 
     fn outcome(&self, fleet: &Fleet, new: bool) -> Result<Outcome, Failure> {
         Ok(Outcome::json(&json!({
             "channel": state::place(fleet)?.to_string(),
-            "root": self.root.display().to_string(),
+            "root": self.common.root.display().to_string(),
             "written": new,
         }))?)
     }

@@ -11,10 +11,12 @@
 //! | [`refresh`] | a new timestamp |
 //! | [`channel`] | what a new bundle changes in the list of active ones |
 //! | [`fleet`], [`transfer`], [`release`], [`state`] | the steps |
+//! | [`args`], [`expiry`], [`keys`] | what all of them are given |
 
 use clap::{Parser, Subcommand};
 use fleetfix_task::{Context, Failure, Outcome, Task};
 
+pub mod args;
 pub mod bundle;
 pub mod channel;
 pub mod expiry;

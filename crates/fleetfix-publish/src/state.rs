@@ -40,9 +40,9 @@ pub async fn load(fleet: &Fleet) -> Result<Option<Published>, Failure> {
 }
 
 /// Writes `next` beside what is there, then moves the tag: clients see the old state or the new
-/// one. `from` is the artifact that `next` was made from. Registries cannot compare and swap, so
-/// this looks once more just before: it narrows the race of two publishers, and whoever loses it is
-/// told by the check that follows.
+/// one. `from` is the artifact that `next` was made from; where the tag names another one by then,
+/// another publisher was faster, and nothing is lost. See [`Store::put_tag_from`] for what a
+/// registry cannot promise.
 pub async fn push(
     fleet: &Fleet,
     next: &TufState,
@@ -58,18 +58,11 @@ pub async fn push(
     for (blob, bytes) in &artifact.blobs {
         store.put_blob(blob, Body::Bytes(Bytes::from(bytes.clone()))).await?;
     }
-    // An interrupted run may have left a state of this version that nobody was ever shown.
-    let version = state::version(next).and_then(state::tag);
-    let version = version.ok_or_else(|| Failure::new(Class::Bug, "a state without a version"))?;
-    store.put_tag(&version, &descriptor.media_type, &artifact.manifest).await?;
-    let now_there = store.resolve(&tag).await?.map(|d| d.digest);
-    if now_there != from {
-        return Err(moved(&store, &tag, now_there));
-    }
-    let written = store.put_tag(&tag, &descriptor.media_type, &artifact.manifest).await?;
-    // Whoever lost a race hears of it here, not from a client.
-    match store.resolve(&tag).await?.map(|there| there.digest) {
-        Some(there) if there == descriptor.digest => Ok(written),
+    let own = state::version(next).and_then(|version| state::tag(version, descriptor.digest));
+    let own = own.ok_or_else(|| Failure::new(Class::Bug, "a state without a version"))?;
+    store.put_immutable_tag(&own, &descriptor.media_type, &artifact.manifest).await?;
+    match store.put_tag_from(&tag, from, &descriptor.media_type, &artifact.manifest).await? {
+        Some(there) if there == descriptor.digest => Ok(Written::New),
         there => Err(moved(&store, &tag, there)),
     }
 }

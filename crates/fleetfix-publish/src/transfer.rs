@@ -2,12 +2,75 @@
 
 use std::collections::BTreeMap;
 
-use fleetfix_audit::bundle::Evidence;
-use fleetfix_model::Digest;
-use fleetfix_model::name::Tag;
+use fleetfix_audit::bundle::{Evidence, VerifiedBundle};
+use fleetfix_audit::image::signature::docker_reference;
+use fleetfix_model::name::{RepositoryPath, Tag};
+use fleetfix_model::{Class, Digest, Repository, media};
 use fleetfix_registry::attach::{Attachment, Kind, attach};
 use fleetfix_registry::{Store, copy};
-use fleetfix_task::Failure;
+use fleetfix_task::{Context, Failure};
+use fleetfix_trust::{Sign, dsse};
+
+use crate::fleet::Fleet;
+use crate::release;
+
+/// A bundle that was judged where it was built.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// The bundle.
+    pub bundle: &'a VerifiedBundle,
+    /// What it and its images lie below.
+    pub place: &'a Repository,
+}
+
+impl Candidate<'_> {
+    /// Copies what was counted, and nothing else, and signs images for the clusters with `key`. The
+    /// bundle, from `repository` of the place, comes after all that it names.
+    pub async fn copy(
+        &self,
+        context: &Context,
+        fleet: &Fleet,
+        repository: &RepositoryPath,
+        key: &dyn Sign,
+    ) -> Result<(), Failure> {
+        let bundle = self.bundle.document();
+        for image in &bundle.images {
+            let from = fleet.client().store(&self.place.below(&image.repository));
+            let to = fleet.store(&image.repository);
+            context.step(format_args!("copying {} to {}", image.tag, to.repository()));
+            manifest(&from, &to, &image.tag, image.index.digest).await?;
+            let about_it = |evidence: &&Evidence| evidence.repository == image.repository;
+            evidence(&to, self.bundle.evidence().iter().filter(about_it)).await?;
+            release::sign_image(&to, image, &docker_reference(&bundle.fleet, image), key).await?;
+        }
+        let from = fleet.client().store(&self.place.below(repository));
+        let to = fleet.bundles()?;
+        let tag = bundle.tag().ok_or_else(|| Failure::new(Class::Bug, "a bundle without a tag"))?;
+        let digest = self.bundle.manifest().digest;
+        manifest(&from, &to, &tag, digest).await?;
+        let about_it = |evidence: &&Evidence| evidence.subject == digest;
+        evidence(&to, self.bundle.evidence().iter().filter(about_it)).await
+    }
+}
+
+/// Lays the approvals that were counted beside the bundle, where verifiers look for them.
+pub async fn approvals(
+    fleet: &Fleet,
+    bundle: &VerifiedBundle,
+    envelopes: impl Iterator<Item = Vec<u8>>,
+) -> Result<(), Failure> {
+    let counted = bundle.approvals().envelopes();
+    let attachments: Vec<Attachment> = envelopes
+        .filter(|envelope| counted.contains(&Digest::of(envelope)))
+        .map(|payload| Attachment {
+            media_type: media::DSSE.to_owned(),
+            payload,
+            annotations: dsse::annotations(media::APPROVAL_PREDICATE),
+        })
+        .collect();
+    attach(&fleet.bundles()?, bundle.manifest().digest, Kind::Attestation, &attachments).await?;
+    Ok(())
+}
 
 /// Copies a manifest with everything below it, and gives it its immutable tag. What is there
 /// already is not written again.

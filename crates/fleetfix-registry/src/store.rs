@@ -291,6 +291,28 @@ impl Store {
         }
     }
 
+    /// Makes `tag` name this manifest if it names `from`, and gives back what it names then:
+    /// something else where another writer was faster. In a layout no other writer can come in
+    /// between. A registry has no such request, so there this looks before and after: of two writers
+    /// within one round trip the later one wins, and the other one may not hear of it.
+    pub async fn put_tag_from(
+        &self,
+        tag: &Tag,
+        from: Option<Digest>,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Option<Digest>, Error> {
+        if let Place::Directory(directory) = &self.place {
+            return directory.put_tag_from(tag, from, media_type, bytes);
+        }
+        let there = self.resolve(tag).await?.map(|there| there.digest);
+        if there != from {
+            return Ok(there);
+        }
+        self.move_tag(there, tag, media_type, bytes).await?;
+        Ok(self.resolve(tag).await?.map(|there| there.digest))
+    }
+
     async fn move_tag(
         &self,
         before: Option<Digest>,

@@ -11,20 +11,46 @@ use crate::judgement::Judged;
 /// Name of the check.
 const CHECK: &str = "conflicts";
 
+/// Why two bundles cannot be active at once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Conflict {
+    /// One of them says so.
+    Excluded,
+    /// Both replace the same image.
+    SameImage {
+        /// The platform of the clusters.
+        platform: HostedPlatform,
+        /// Their version.
+        version: Version,
+    },
+}
+
+/// What speaks against having both active at once.
+pub fn between(one: &FixBundle, other: &FixBundle) -> Option<Conflict> {
+    if excludes(one, other) || excludes(other, one) {
+        return Some(Conflict::Excluded);
+    }
+    if one.component != other.component {
+        return None;
+    }
+    let (platform, version) = places(one).intersection(&places(other)).next().copied()?;
+    Some(Conflict::SameImage { platform, version: version.clone() })
+}
+
 /// Compares each active bundle with each other one.
 pub(super) fn check(bundles: &[&FixBundle]) -> Judged {
     let mut parts = Vec::new();
     for (i, one) in bundles.iter().enumerate() {
         for other in bundles.iter().skip(i + 1) {
             let subject = format!("{} and {}", one.id, other.id);
-            if excludes(one, other) || excludes(other, one) {
-                parts.push(Judged::refused("conflict", subject, "one excludes the other"));
-            } else if one.component == other.component
-                && let Some((platform, version)) = places(one).intersection(&places(other)).next()
-            {
-                let detail = format!("both replace {} of {platform} {version}", one.component);
-                parts.push(Judged::refused("conflict", subject, detail));
-            }
+            let detail = match between(one, other) {
+                None => continue,
+                Some(Conflict::Excluded) => "one excludes the other".to_owned(),
+                Some(Conflict::SameImage { platform, version }) => {
+                    format!("both replace {} of {platform} {version}", one.component)
+                }
+            };
+            parts.push(Judged::refused("conflict", subject, detail));
         }
     }
     Judged::all(CHECK, "", parts).detail(format!("{} active bundles", bundles.len()))

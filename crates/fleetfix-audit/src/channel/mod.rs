@@ -6,7 +6,7 @@
 //! remembered yet, it is `verifiedFreshnessUnknown`: all holds, the state has not expired, and a newer
 //! one may exist. Both mean that the task is done (exit 0).
 
-mod conflict;
+pub mod conflict;
 mod follow;
 
 use fleetfix_model::document::channel::{BundleState, ChannelBundle};

@@ -157,7 +157,7 @@ fn built(
         Judged::nothing(BUILDER_CHECK, digest, "no signature is there")
     } else {
         let count = rules.policy.count(Role::Builder, place, &principals);
-        let details: Vec<_> = count.checks().into_iter().map(|check| check.detail).collect();
+        let details: Vec<_> = count.checks(&[]).into_iter().map(|check| check.detail).collect();
         if !count.holds() {
             reasons.splice(0..0, details.iter().cloned());
         }

@@ -3,7 +3,7 @@
 //! | tag | accounted for by |
 //! |---|---|
 //! | `sha256-<hex>.sig`, `sha256-<hex>.att` | a manifest of that digest in the same layout |
-//! | `state-<n>` | a TUF state whose timestamp role has version n |
+//! | `state-<n>-<hex>` | a TUF state whose timestamp role has version n, in a manifest whose digest begins so |
 //! | `current` | a TUF state that has its own tag as well |
 //! | tag of a bundle | the document in it: id and revision |
 //! | tag of an image | a bundle of the fleet, active or not: repository, tag and digest |
@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use fleetfix_model::fleet::CURRENT;
 use fleetfix_model::name::Tag;
 use fleetfix_model::{Digest, document, media};
 use fleetfix_oci::layout::Layout;
@@ -20,8 +21,6 @@ use super::index::{Entry, Index};
 use crate::judgement::Judged;
 use crate::state;
 
-/// The tag that moves with the state.
-const CURRENT: &str = "current";
 /// Largest manifest that is read, in bytes (distribution-spec v1.1, "Pushing Manifests").
 const MAX_MANIFEST: u64 = 4 << 20;
 
@@ -101,7 +100,8 @@ fn tuf_state(
     entry: &Entry,
 ) -> Result<(), String> {
     let version = state_version(layout, manifest).ok_or("no version of a TUF state is there")?;
-    let own = state::tag(version).ok_or("no tag can be made of its version")?;
+    let digest = entry.descriptor.digest;
+    let own = state::tag(version, digest).ok_or("no tag can be made of its version")?;
     let same = |other: &Entry| other.tag == own && other.descriptor == entry.descriptor;
     if entry.tag == own || (entry.tag.as_str() == CURRENT && index.entries.iter().any(same)) {
         Ok(())

@@ -50,10 +50,10 @@ impl Fleet {
         let channels = Layout::create(dir.join("channels")).unwrap();
         let old = br#"{"signed":{"version":1}}"#;
         let old = manifest(&channels, media::TUF_REPOSITORY, "timestamp.json", old);
-        put(&channels, "state-1", media::OCI_MANIFEST, &old);
+        put(&channels, &own_tag(1, &old), media::OCI_MANIFEST, &old);
         let new = br#"{"signed":{"version":2}}"#;
         let new = manifest(&channels, media::TUF_REPOSITORY, "timestamp.json", new);
-        put(&channels, "state-2", media::OCI_MANIFEST, &new);
+        put(&channels, &own_tag(2, &new), media::OCI_MANIFEST, &new);
         put(&channels, "current", media::OCI_MANIFEST, &new);
         Self { temp }
     }
@@ -138,6 +138,18 @@ fn files_cut_short_or_made_longer_are_refused() {
     }
 }
 
+/// The tag that a state keeps.
+fn own_tag(version: u64, manifest: &[u8]) -> String {
+    crate::state::tag(version, Digest::of(manifest)).unwrap().to_string()
+}
+
+/// The older state, with its tag.
+fn first_state(channels: &Layout) -> (String, Descriptor) {
+    let tags = channels.tags().unwrap();
+    let tag = tags.iter().find(|tag| tag.as_str().starts_with("state-1-")).unwrap();
+    (tag.to_string(), channels.resolve(tag).unwrap().unwrap().descriptor())
+}
+
 type Place = fn(&Fleet) -> Layout;
 type Attack = (&'static str, fn(&Layout));
 
@@ -145,7 +157,7 @@ type Attack = (&'static str, fn(&Layout));
 fn tags_that_nothing_accounts_for() {
     let app = |fleet: &Fleet| Layout::open(fleet.dir().join("etcd")).unwrap();
     let channels = |fleet: &Fleet| Layout::open(fleet.dir().join("channels")).unwrap();
-    let attacks: [(Place, Attack); 5] = [
+    let attacks: [(Place, Attack); 7] = [
         (
             app,
             ("an image under a tag of its own", |layout| {
@@ -179,8 +191,25 @@ fn tags_that_nothing_accounts_for() {
         (
             channels,
             ("a state under the number of another", |layout| {
-                let old = layout.resolve(&"state-1".parse().unwrap()).unwrap().unwrap();
-                layout.set_tag(&"state-7".parse().unwrap(), &old.descriptor()).unwrap();
+                let (tag, old) = first_state(layout);
+                let tag = tag.replace("state-1", "state-7").parse().unwrap();
+                layout.set_tag(&tag, &old).unwrap();
+            }),
+        ),
+        (
+            channels,
+            ("a state under the digest of another", |layout| {
+                let (tag, _) = first_state(layout);
+                let state = br#"{"signed":{"version":1,"other":true}}"#;
+                let state = manifest(layout, media::TUF_REPOSITORY, "timestamp.json", state);
+                put(layout, &tag, media::OCI_MANIFEST, &state);
+            }),
+        ),
+        (
+            channels,
+            ("a state under its number alone", |layout| {
+                let (_, old) = first_state(layout);
+                layout.set_tag(&"state-1".parse().unwrap(), &old).unwrap();
             }),
         ),
     ];

@@ -9,6 +9,7 @@ mod directory;
 
 use std::collections::BTreeMap;
 
+use fleetfix_model::Digest;
 use fleetfix_model::canonical::from_bounded_json;
 use fleetfix_model::name::Tag;
 use fleetfix_registry::Client;
@@ -60,8 +61,10 @@ pub(crate) fn version_of(role: &[u8]) -> Option<u64> {
 }
 
 /// The tag that a state keeps when the next one becomes current: registries delete what has none.
-pub fn tag(version: u64) -> Option<Tag> {
-    format!("state-{version}").parse().ok()
+/// The first 12 hex digits of the manifest's digest are part of it, so that it never moves: two
+/// publishers at once make two states of one version, of which one never becomes current.
+pub fn tag(version: u64, manifest: Digest) -> Option<Tag> {
+    format!("state-{version}-{}", manifest.short()).parse().ok()
 }
 
 /// A file name as it may stand in a state: it goes into a path as it is.

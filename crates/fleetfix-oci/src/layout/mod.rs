@@ -217,6 +217,24 @@ impl Layout {
         }
     }
 
+    /// Moves `tag` to `descriptor`, whose blob must be there, if it stands at `from`. Returns what it
+    /// stands at then: something else where another writer was faster. No other writer can move it
+    /// in between.
+    pub fn set_tag_from(
+        &self,
+        tag: &Tag,
+        from: Option<Digest>,
+        descriptor: &Descriptor,
+    ) -> Result<Option<Digest>, Error> {
+        let _turn = self.turn_for(descriptor)?;
+        let there = self.resolve(tag)?.map(|there| there.digest);
+        if there != from {
+            return Ok(there);
+        }
+        self.move_tag(tag, descriptor)?;
+        Ok(Some(descriptor.digest))
+    }
+
     /// The right to change the index, for a tag at a blob that is there. The lock is on a file that
     /// each layout has: one more would be none of the format's.
     fn turn_for(&self, descriptor: &Descriptor) -> Result<(MutexGuard<'static, ()>, File), Error> {

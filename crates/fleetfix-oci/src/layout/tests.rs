@@ -160,6 +160,29 @@ fn a_new_tag_does_not_move() {
 }
 
 #[test]
+fn of_many_writers_that_move_a_tag_one_does() {
+    let (_dir, layout) = layout();
+    let old = put(&layout, "old");
+    layout.set_tag(&tag("current"), &old).unwrap();
+    let new: Vec<_> = (0..8).map(|n| put(&layout, &format!("new {n}"))).collect();
+    let after: Vec<Option<Digest>> = std::thread::scope(|scope| {
+        let move_to = |new| {
+            let layout = &layout;
+            scope
+                .spawn(move || layout.set_tag_from(&tag("current"), Some(old.digest), new).unwrap())
+        };
+        let writers: Vec<_> = new.iter().map(move_to).collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    let current = layout.resolve(&tag("current")).unwrap().unwrap().digest;
+    assert!(new.iter().any(|new| new.digest == current));
+    assert!(after.iter().all(|after| *after == Some(current)), "{after:?}");
+    // A tag that is not there is moved by whoever knows that it is not.
+    assert_eq!(layout.set_tag_from(&tag("v1"), Some(current), &old).unwrap(), None);
+    assert_eq!(layout.set_tag_from(&tag("v1"), None, &old).unwrap(), Some(old.digest));
+}
+
+#[test]
 fn a_writer_holds_the_lock_that_other_processes_see() {
     let (_dir, layout) = layout();
     let one = put(&layout, "one");

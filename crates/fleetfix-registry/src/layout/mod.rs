@@ -150,6 +150,20 @@ impl Directory {
         Ok(if moved { Written::New } else { Written::AlreadyThere })
     }
 
+    /// Moves a tag that stands at `from`; says what it stands at then.
+    pub(crate) fn put_tag_from(
+        &self,
+        tag: &Tag,
+        from: Option<Digest>,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Option<Digest>, Error> {
+        let layout = self.create()?;
+        layout.put_bytes(bytes).map_err(|e| self.fail(e))?;
+        let to = Descriptor::of(media_type, bytes);
+        layout.set_tag_from(tag, from, &to).map_err(|e| self.fail(e))
+    }
+
     /// Sets a tag that must not move; says what it stands at otherwise.
     pub(crate) fn put_new_tag(
         &self,

@@ -99,7 +99,7 @@ impl Approvals {
         };
         let mut checks: Vec<Check> = self.approvals.iter().map(counted).collect();
         checks.extend(self.rejected.iter().map(|one| one.check("approval")));
-        checks.extend(self.counted.checks());
+        checks.extend(self.counted.checks(&self.rejected));
         Check::all(WHAT, self.bundle, checks)
     }
 }

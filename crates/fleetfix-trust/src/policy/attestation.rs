@@ -74,7 +74,7 @@ impl Attested {
         };
         let mut checks: Vec<Check> = self.statements.iter().map(counted).collect();
         checks.extend(self.rejected.iter().map(|one| one.check("attestation")));
-        checks.extend(self.counted.checks());
+        checks.extend(self.counted.checks(&self.rejected));
         Check::all(self.predicate_type.clone(), self.subject, checks)
     }
 }

@@ -6,6 +6,8 @@ use fleetfix_model::document::policy::Role;
 use fleetfix_model::name::PrincipalName;
 use fleetfix_model::verdict::Check;
 
+use super::rejection::{Rejected, reasons};
+
 /// What was counted for one rule.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RuleCount {
@@ -39,8 +41,8 @@ impl Counted {
         !self.rules.is_empty() && self.rules.iter().all(RuleCount::holds)
     }
 
-    /// One check a rule.
-    pub fn checks(&self) -> Vec<Check> {
+    /// One check a rule. A rule that does not hold says why each of `rejected` is not counted.
+    pub fn checks(&self, rejected: &[Rejected]) -> Vec<Check> {
         if self.rules.is_empty() {
             let detail = "no rule of the policy names anybody for it here";
             return vec![Check::failed("threshold", self.role, detail)];
@@ -56,7 +58,7 @@ impl Counted {
             if count.holds() {
                 Check::passed("threshold", subject, detail)
             } else {
-                Check::failed("threshold", subject, detail)
+                Check::failed("threshold", subject, detail + &reasons(rejected))
             }
         };
         self.rules.iter().map(check).collect()

@@ -217,15 +217,18 @@ impl Classify for Refusal {
     }
 }
 
-/// The first reasons, for one line.
-fn reasons(rejected: &[Rejected]) -> String {
-    const SHOWN: usize = 3;
+/// Why each candidate is not counted, for one line. What is about something else was never meant to
+/// be; and anybody can add candidates, so there is an end to them.
+pub(super) fn reasons(rejected: &[Rejected]) -> String {
+    const SHOWN: usize = 8;
+    let concerned = |one: &&Rejected| !matches!(one.reason, Rejection::OtherPredicate { .. });
     let mut text = String::new();
-    for one in rejected.iter().take(SHOWN) {
+    for one in rejected.iter().filter(concerned).take(SHOWN) {
         let _ = write!(text, "; {} is not counted: {}", one.candidate.short(), one.reason);
     }
-    if rejected.len() > SHOWN {
-        let _ = write!(text, "; {} more are not counted", rejected.len() - SHOWN);
+    let more = rejected.iter().filter(concerned).count().saturating_sub(SHOWN);
+    if more > 0 {
+        let _ = write!(text, "; {more} more are not counted");
     }
     text
 }

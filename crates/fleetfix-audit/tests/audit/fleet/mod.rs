@@ -310,10 +310,11 @@ impl Fleet {
     pub(crate) async fn put_state(&self, tuf: &TufState) {
         let store = self.store("channels");
         let artifact = state::artifact(tuf).unwrap();
+        let version = state::version(tuf).unwrap();
+        let own = state::tag(version, artifact.descriptor().digest).unwrap();
         for (descriptor, bytes) in artifact.blobs {
             store.put_blob(&descriptor, Body::Bytes(bytes.into())).await.unwrap();
         }
-        let own = state::tag(state::version(tuf).unwrap()).unwrap();
         for tag in [own, "current".parse().unwrap()] {
             store.put_tag(&tag, media::OCI_MANIFEST, &artifact.manifest).await.unwrap();
         }

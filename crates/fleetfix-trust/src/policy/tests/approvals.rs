@@ -76,6 +76,11 @@ fn reasons(question: &Question, team: &Team, bad: &[Vec<u8>]) -> Vec<String> {
             assert!(!check.holds());
             let digests: Vec<_> = bad.iter().map(Digest::of).collect();
             assert_eq!(rejected.iter().map(|r| r.candidate).collect::<Vec<_>>(), digests);
+            let short = &check.checks.last().unwrap().detail;
+            for one in rejected.iter().take(8) {
+                let why = format!("{} is not counted: {}", one.candidate.short(), one.reason);
+                assert!(short.contains(&why), "no `{why}` in {short}");
+            }
             rejected.iter().map(|r| r.reason.to_string()).collect()
         }
         other => panic!("{other}"),

@@ -1,0 +1,153 @@
+use fleetfix_model::{Descriptor, Digest, canonical, media};
+use serde_json::json;
+
+use super::*;
+
+fn bundle(id: &str, revision: u32, version: &str) -> FixBundle {
+    let digest = Digest::of("index");
+    let descriptor = json!({"mediaType": media::OCI_INDEX, "digest": digest, "size": 1});
+    canonical::typed(json!({
+        "apiVersion": "fleetfix.openshift.io/v1alpha1", "kind": "FixBundle", "id": id, "revision": revision,
+        "tickets": ["A-1"], "component": "hypershift", "request": Digest::of("r"), "plan": Digest::of("p"),
+        "fleet": "quay.io/fleet",
+        "images": [{"minor": "4.20", "repository": "hypershift", "tag": "t", "index": descriptor,
+            "platforms": [{"platform": "linux/amd64", "manifest": descriptor}],
+            "base": {"repository": "quay.io/a/b", "digest": Digest::of("b")}, "attestations": []}],
+        "affects": [{"platform": "AWS", "minor": "4.20", "introduced": version,
+            "versions": [{"version": version, "image": digest}]}],
+        "delivery": [], "impact": [], "rollback": {"possible": false, "reason": "none"}
+    }))
+    .unwrap()
+}
+
+fn entry(bundle: &FixBundle) -> ChannelBundle {
+    ChannelBundle {
+        id: bundle.id.clone(),
+        revision: bundle.revision,
+        bundle: Descriptor::of(
+            media::OCI_MANIFEST,
+            format!("{} {}", bundle.id, bundle.revision).as_bytes(),
+        ),
+        repository: "bundles".parse().unwrap(),
+        tag: bundle.tag().unwrap(),
+        state: BundleState::Active,
+        reason: None,
+        rollout_start: None,
+        counted: "2026-11-23T00:00:00Z".parse().unwrap(),
+        approvals: vec![Digest::of("a")],
+    }
+}
+
+fn channel(bundles: &[&FixBundle]) -> Channel {
+    Channel {
+        api_version: fleetfix_model::document::ApiVersion::V1alpha1,
+        kind: fleetfix_model::document::channel::ChannelKind::Channel,
+        annotations: fleetfix_model::document::Annotations::new(),
+        requires: vec![],
+        name: "stable".parse().unwrap(),
+        fleet: "quay.io/fleet".parse().unwrap(),
+        bundles: bundles.iter().map(|b| entry(b)).collect(),
+        resumed: Vec::new(),
+        revoked: Vec::new(),
+    }
+}
+
+#[test]
+fn the_same_again_changes_nothing() {
+    let a = bundle("A-1", 2, "4.20.1");
+    let there = channel(&[&a]);
+    assert_eq!(with_bundle(&there, entry(&a), &a, std::slice::from_ref(&a)), Ok(there));
+}
+
+#[test]
+fn a_revision_rises_and_never_changes() {
+    let (old, new) = (bundle("A-1", 1, "4.20.1"), bundle("A-1", 2, "4.20.1"));
+    let next =
+        with_bundle(&channel(&[&old]), entry(&new), &new, std::slice::from_ref(&old)).unwrap();
+    assert_eq!(next.bundles.len(), 1);
+    assert_eq!(next.bundles[0].revision, 2);
+    let lower = with_bundle(&next, entry(&old), &old, &[]);
+    assert!(matches!(lower, Err(Error::LowerRevision { active: 2, new: 1, .. })), "{lower:?}");
+    let mut other = entry(&new);
+    other.bundle = Descriptor::of(media::OCI_MANIFEST, b"other");
+    let other = with_bundle(&next, other, &new, &[]);
+    assert!(matches!(other, Err(Error::OtherContent { revision: 2, .. })), "{other:?}");
+}
+
+#[test]
+fn a_fix_that_names_itself_as_superseded_stays_and_a_planned_start_too() {
+    let mut a = bundle("A-1", 1, "4.20.1");
+    a.supersedes = vec![FixReference { id: a.id.clone(), revision: None }];
+    let mut first = entry(&a);
+    first.rollout_start = Some("2026-12-01T00:00:00Z".parse().unwrap());
+    let next = with_bundle(&channel(&[]), first, &a, &[]).unwrap();
+    let again = with_bundle(&next, entry(&a), &a, std::slice::from_ref(&a));
+    assert_eq!(again, Ok(next));
+}
+
+#[test]
+fn a_revoked_image_is_not_published_in_another_bundle() {
+    let a = bundle("A-1", 1, "4.20.1");
+    let mut there = channel(&[]);
+    there.revoked.push(fleetfix_model::document::channel::Revoked {
+        digest: Digest::of("index"),
+        reason: "crashes".into(),
+    });
+    assert!(matches!(with_bundle(&there, entry(&a), &a, &[]), Err(Error::Revoked { .. })));
+}
+
+#[test]
+fn a_revoked_digest_never_comes_back() {
+    let a = bundle("A-1", 1, "4.20.1");
+    let mut there = channel(&[]);
+    let digest = entry(&a).bundle.digest;
+    there
+        .revoked
+        .push(fleetfix_model::document::channel::Revoked { digest, reason: "crashes".into() });
+    assert!(matches!(with_bundle(&there, entry(&a), &a, &[]), Err(Error::Revoked { .. })));
+}
+
+#[test]
+fn no_image_is_replaced_twice_unless_superseded() {
+    let (a, mut b) = (bundle("A-1", 1, "4.20.1"), bundle("B-1", 1, "4.20.1"));
+    let there = channel(&[&a]);
+    let active = [a.clone()];
+    assert!(matches!(with_bundle(&there, entry(&b), &b, &active), Err(Error::Overlap { .. })));
+    b.supersedes = vec![FixReference { id: a.id.clone(), revision: None }];
+    let next = with_bundle(&there, entry(&b), &b, &active).unwrap();
+    assert_eq!(next.bundles[0].state, BundleState::Withdrawn);
+    assert_eq!(next.bundles[1].state, BundleState::Active);
+    let back = with_bundle(&next, entry(&a), &a, &[b.clone()]);
+    assert!(matches!(back, Err(Error::Withdrawn { .. })), "{back:?}");
+    let a2 = bundle("A-1", 2, "4.20.1");
+    let back = with_bundle(&next, entry(&a2), &a2, &[b.clone()]);
+    assert!(matches!(back, Err(Error::Superseded { .. })), "{back:?}");
+    let elsewhere = bundle("C-1", 1, "4.20.2");
+    assert!(with_bundle(&there, entry(&elsewhere), &elsewhere, &active).is_ok());
+}
+
+#[test]
+fn another_revision_than_the_one_that_is_superseded_stays() {
+    let (a, mut b) = (bundle("A-1", 2, "4.20.1"), bundle("B-1", 1, "4.20.1"));
+    b.supersedes = vec![FixReference { id: a.id.clone(), revision: Some(1) }];
+    assert!(supersedes(&b, &a.id, 1) && !supersedes(&b, &a.id, 2));
+    let next = with_bundle(&channel(&[&a]), entry(&b), &b, std::slice::from_ref(&a));
+    assert!(matches!(next, Err(Error::Overlap { .. })), "{next:?}");
+}
+
+#[test]
+fn conflicts_hold_in_both_directions() {
+    let (mut a, mut b) = (bundle("A-1", 1, "4.20.1"), bundle("B-1", 1, "4.20.2"));
+    b.conflicts = vec![FixReference { id: a.id.clone(), revision: None }];
+    let there = channel(&[&a]);
+    assert!(matches!(
+        with_bundle(&there, entry(&b), &b, &[a.clone()]),
+        Err(Error::Conflict { .. })
+    ));
+    a.conflicts = std::mem::take(&mut b.conflicts);
+    a.conflicts[0].id = b.id.clone();
+    assert!(matches!(
+        with_bundle(&there, entry(&b), &b, &[a.clone()]),
+        Err(Error::Conflict { .. })
+    ));
+}
