@@ -19,7 +19,7 @@ use fleetfix_model::{HostedPlatform, Minor};
 
 use crate::Error;
 use crate::catalogue::HYPERSHIFT;
-use crate::finding::{finding, word};
+use crate::finding::{finding, refusal, word};
 
 /// Where a delivery is to be chosen.
 #[derive(Clone, Copy, Debug)]
@@ -34,11 +34,31 @@ pub struct Place<'a> {
     pub minor: Minor,
 }
 
-/// The delivery for one platform and release line, and what is wrong with it. There is none for
-/// what only customer nodes run.
+/// What takes an override away that is not keyed by version.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum UpgradeGuard {
+    /// Nothing does.
+    #[default]
+    Absent,
+    /// An admission step of the management cluster, in the same write that changes the release.
+    /// Polling does not count: it is too late.
+    SameWrite,
+}
+
+/// The delivery for one platform and release line, and what is wrong with it, where nothing guards
+/// upgrades. There is none for what only customer nodes run.
 pub fn choose(
     place: Place<'_>,
     preferred: Option<DeliveryMethod>,
+) -> Result<(Option<Delivery>, Vec<Finding>), Error> {
+    choose_guarded(place, preferred, UpgradeGuard::Absent)
+}
+
+/// The same, where upgrades may be guarded.
+pub fn choose_guarded(
+    place: Place<'_>,
+    preferred: Option<DeliveryMethod>,
+    guard: UpgradeGuard,
 ) -> Result<(Option<Delivery>, Vec<Finding>), Error> {
     let name = |what: &str| format!("delivery/{}/{}/{what}", word(place.platform), place.minor);
     let mut findings = Vec::new();
@@ -50,14 +70,14 @@ pub fn choose(
                 "`{}` on {} {} runs on customer nodes or configures them: no override reaches it without touching them; it needs a release",
                 place.tag, place.platform, place.minor
             );
-            findings.push(finding(FindingLevel::Blocking, &name("none"), message)?);
+            findings.push(refusal(&name("none"), message)?);
             return Ok((None, findings));
         }
     };
     if let Some(why) = has_no_effect(place, method) {
-        findings.push(finding(FindingLevel::Blocking, &name("no-effect"), why)?);
+        findings.push(refusal(&name("no-effect"), why)?);
     }
-    if !method.ends_with_upgrade() {
+    if !method.ends_with_upgrade() && guard == UpgradeGuard::Absent {
         let message = format!(
             "{} is not keyed by version: after the customer's upgrade from {} it keeps the old image in place, unless it is taken away in the same write",
             spelled(method),
@@ -69,6 +89,10 @@ pub fn choose(
         let message = "controlPlaneRelease pins the control plane while spec.release moves, restarts every control-plane pod, bypasses the Upgradeable gate, and may be called Completed early for a payload of the same version";
         findings.push(finding(FindingLevel::Warning, &name("pins"), message)?);
     }
+    if let Some(why) = is_beaten(place, method) {
+        findings.push(finding(FindingLevel::Warning, &name("beaten"), why)?);
+    }
+    findings.push(finding(FindingLevel::Info, &name("rollout"), rollout(method))?);
     let scope = match method {
         DeliveryMethod::OverridesYaml => DeliveryScope::Version,
         DeliveryMethod::ControlPlaneOperatorImage
@@ -138,6 +162,51 @@ fn has_no_effect(place: Place<'_>, method: DeliveryMethod) -> Option<String> {
         | DeliveryMethod::ControlPlaneRelease => None,
     }
 }
+
+/// What of HyperShift may win over this, if anything does.
+fn is_beaten(place: Place<'_>, method: DeliveryMethod) -> Option<String> {
+    if method != DeliveryMethod::ImageOverrides {
+        return None;
+    }
+    let tag = place.tag.as_str();
+    if tag == "cluster-version-operator" {
+        // OCPBUGS-62959, openshift/hypershift #7065.
+        return Some(
+            "control plane operators before October 2025 ignore an image-overrides entry for `cluster-version-operator`: see what runs after the write"
+                .to_owned(),
+        );
+    }
+    let (_, annotation) = BEATEN.iter().find(|(known, _)| *known == tag)?;
+    Some(format!(
+        "on a cluster with the annotation {annotation}, that image wins over image-overrides: look for it first"
+    ))
+}
+
+/// How it arrives, and what taking it back needs.
+const fn rollout(method: DeliveryMethod) -> &'static str {
+    match method {
+        DeliveryMethod::OverridesYaml => {
+            "needs a release of the HyperShift operator, run with --enable-cpo-overrides; every matching cluster of a management cluster rolls at once"
+        }
+        DeliveryMethod::ControlPlaneOperatorImage => {
+            "one cluster at a time; taken back by deleting the key, because an empty value is used as an image"
+        }
+        DeliveryMethod::ImageOverrides => {
+            "one cluster at a time, entries merged and sorted; HyperShift operators before v0.1.74 leave the override when the annotation goes: there, go back by writing the payload's digest"
+        }
+        DeliveryMethod::ControlPlaneRelease => {
+            "one cluster at a time, with a whole release image of the same version; a downgrade is not supported"
+        }
+    }
+}
+
+/// Components whose image an annotation of its own names, before `image-overrides` is asked
+/// (`api/hypershift/v1beta1/hostedcluster_types.go`).
+const BEATEN: [(&str, &str); 3] = [
+    ("apiserver-network-proxy", "konnectivity-agent-image or konnectivity-server-image"),
+    ("aws-kms-encryption-provider", "aws-kms-provider-image"),
+    ("cluster-autoscaler", "cluster-autoscaler-image"),
+];
 
 /// True where `overrides.yaml` has a key for the platform
 /// (`hypershift-operator/controlplaneoperator-overrides/overrides.go`).

@@ -139,7 +139,7 @@ impl Replacement {
         ancestry: &Ancestry,
     ) -> Result<Option<Finding>, Error> {
         let Claim { name, commit } = claim;
-        let path = format!("ancestry/{}/{name}", self.minor);
+        let path = format!("ancestry/{}/{}", self.minor, name.trim_start_matches('#'));
         let message = match commit {
             None => format!(
                 "{name} was not found in the source: nothing shows that the fix of {} holds it; fetch its branch, or name the backport",

@@ -8,7 +8,7 @@ use fleetfix_model::name::ComponentTag;
 use fleetfix_model::{HostedPlatform, Minor};
 
 use crate::catalogue::NodeEffect;
-use crate::finding::{finding, word};
+use crate::finding::{finding, refusal, word};
 use crate::{Catalogue, Error};
 
 /// The workload that is etcd.
@@ -23,7 +23,14 @@ pub fn class(
     catalogue: &Catalogue,
 ) -> Result<(ComponentClass, Option<Finding>), Error> {
     if let Some(known) = catalogue.component(tag) {
-        return Ok((known.class, None));
+        if !catalogue.is_own(tag) {
+            return Ok((known.class, None));
+        }
+        let message = format!(
+            "what is known of `{tag}` is from the catalogue that was given, not from ours: have somebody who knows it look at that file"
+        );
+        let path = format!("impact/{tag}/own-catalogue");
+        return Ok((known.class, Some(finding(FindingLevel::Warning, &path, message)?)));
     }
     let message = format!(
         "`{tag}` is not in the catalogue of components: what it restarts, and whether customer nodes run it, is unknown; have somebody who knows it add it, or accept this by name"
@@ -44,23 +51,37 @@ pub fn assess(
 ) -> Result<(Impact, Vec<Finding>), Error> {
     let method = method.unwrap_or(DeliveryMethod::ImageOverrides);
     let known = catalogue.component(tag);
-    let restarts: BTreeSet<&str> = match (method, known) {
+    let of_tag = catalogue.workloads_of(tag, platform, minor);
+    let nothing_runs = of_tag.is_empty() && known.is_some_and(|known| !known.workloads.is_empty());
+    let restarts: BTreeSet<&str> = match method {
         // The release's name stands in every pod template (support/controlplane-component/defaults.go).
-        (DeliveryMethod::ControlPlaneRelease, _) => catalogue.workloads().collect(),
-        (_, Some(known)) => known.workloads.iter().map(String::as_str).collect(),
-        (_, None) => BTreeSet::new(),
+        DeliveryMethod::ControlPlaneRelease => catalogue
+            .workloads()
+            .filter(|workload| catalogue.runs_on(workload, platform, minor))
+            .collect(),
+        _ => of_tag.into_iter().collect(),
     };
-    let restarts: Vec<String> = restarts
-        .into_iter()
-        .filter(|workload| catalogue.runs_on(workload, platform))
-        .map(str::to_owned)
-        .collect();
+    let restarts: Vec<String> = restarts.into_iter().map(str::to_owned).collect();
     let effects: Vec<&NodeEffect> = known
         .map_or(&[][..], |known| &known.nodes)
         .iter()
         .filter(|effect| effect.holds(platform, minor, method))
         .collect();
     let mut findings = Vec::new();
+    if nothing_runs {
+        let message = format!(
+            "no control plane on {platform} {minor} runs `{tag}`: the fix would change nothing there; name the platform that is affected"
+        );
+        let path = format!("impact/{}/{minor}/nothing-runs", word(platform));
+        findings.push(refusal(&path, message)?);
+    }
+    if let Some(nearest) = catalogue.stands_for(minor) {
+        let message = format!(
+            "the catalogue of components was not made for {minor}: what restarts is taken from {nearest}"
+        );
+        let path = format!("impact/{minor}/catalogue");
+        findings.push(finding(FindingLevel::Info, &path, message)?);
+    }
     if let Some(level) = effects.iter().map(|effect| effect.level).max() {
         let listed: Vec<String> = effects.iter().map(|effect| told(effect)).collect();
         let message = format!("`{tag}` reaches customer nodes: {}", listed.join("; "));
@@ -105,7 +126,7 @@ mod tests {
         let minor = minor.parse().unwrap();
         let (impact, findings) =
             assess(&tag, class, platform, minor, Some(method), &catalogue).unwrap();
-        (impact, findings.iter().map(|f| f.level).collect())
+        (impact, findings.iter().map(|f| f.level).filter(|level| *level != L::Info).collect())
     }
 
     type Case = (&'static str, P, &'static str, M, bool, bool, usize, &'static [L]);
@@ -148,6 +169,43 @@ mod tests {
         let has = |name: &str| impact.restarts.iter().any(|w| w == name);
         assert!(has("aws-cloud-controller-manager") && !has("azure-cloud-controller-manager"));
         assert!(impact.restarts.is_sorted());
+    }
+
+    #[test]
+    fn a_component_of_another_platform_is_refused() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let tag = "azure-cloud-controller-manager".parse().unwrap();
+        let (class, _) = class(&tag, &catalogue).unwrap();
+        let minor = "4.20".parse().unwrap();
+        let of = |platform| assess(&tag, class, platform, minor, None, &catalogue).unwrap().1;
+        assert!(of(P::Azure).is_empty());
+        let found = of(P::Aws);
+        assert_eq!(found[0].id.as_str(), "impact/aws/4.20/nothing-runs");
+        assert!(!found[0].waivable && found[0].blocks());
+    }
+
+    #[test]
+    fn a_line_that_was_not_looked_at_is_said() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let tag = "etcd".parse().unwrap();
+        let minor = "4.14".parse().unwrap();
+        let class = ComponentClass::ManagementOnly;
+        let (_, found) = assess(&tag, class, P::Aws, minor, None, &catalogue).unwrap();
+        assert_eq!(found[0].id.as_str(), "impact/4.14/catalogue");
+        assert!(found[0].message.ends_with("is taken from 4.20"));
+    }
+
+    #[test]
+    fn what_a_users_file_says_is_said() {
+        let more = r#"{"source":"mine","components":{"ovn-kubernetes":{"class":"management-only"}},"workloads":{}}"#;
+        let catalogue = Catalogue::built_in().unwrap().extended(more.as_bytes()).unwrap();
+        let (class, said) = class(&"ovn-kubernetes".parse().unwrap(), &catalogue).unwrap();
+        assert_eq!(class, ComponentClass::ManagementOnly);
+        let said = said.unwrap();
+        assert_eq!(
+            (said.id.as_str(), said.level),
+            ("impact/ovn-kubernetes/own-catalogue", L::Warning)
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! | [`labels`] | which capabilities would be lost |
 //! | [`annotations`] | how is one cluster written to, and how is that taken back |
 //! | [`overrides`] | what does `overrides.yaml` say, and how does it come to say something else |
+//! | [`platform`] | does the fix speak of the platform that it is for |
 //! | [`impact`] | what restarts, and what could reach customer nodes |
 //! | [`finding`] | how a rule says what it found |
 
@@ -34,6 +35,7 @@ pub mod graph;
 pub mod impact;
 pub mod labels;
 pub mod overrides;
+pub mod platform;
 
 pub use catalogue::Catalogue;
 pub use error::Error;

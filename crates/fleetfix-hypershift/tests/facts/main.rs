@@ -1,0 +1,11 @@
+//! The rules, each against the fact that it is there for.
+//!
+//! `defects`: what went wrong in the history of HyperShift's overrides. `traps`: how HyperShift takes
+//! an image in ways that one would not expect. Each is refused, with what, where and what to do, and
+//! passes once it is mended.
+
+mod coverage;
+mod defects;
+mod graph;
+mod support;
+mod traps;
