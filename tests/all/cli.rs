@@ -90,8 +90,8 @@ fn flags(command: &str, help: &str) -> Vec<Flag> {
             });
         }
         // Beside the flag where its help is one line, below it otherwise.
-        let variable = line.split_once("[env: ").and_then(|(_, rest)| rest.split_once('='));
-        if let (Some((variable, _)), Some(flag)) = (variable, flags.last_mut()) {
+        let variable = line.split_once("[env: ").map(|(_, rest)| rest.split([']', '=']).next());
+        if let (Some(Some(variable)), Some(flag)) = (variable, flags.last_mut()) {
             flag.variable = Some(variable.to_owned());
         }
     }
