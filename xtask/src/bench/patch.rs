@@ -7,17 +7,13 @@ use std::path::{Path, PathBuf};
 use self::base::Base;
 use self::case::Case;
 use self::commands::Programs;
-use self::contender::Contender;
 use self::crane::Crane;
 use self::delay::Delay;
 use self::files::Files;
 use self::options::Options;
 use self::program::ARCHITECTURES;
 use self::registry::Registry;
-use self::report::Report;
 use self::run::Site;
-use self::sample::Samples;
-use super::machine;
 use crate::cache::Cache;
 use crate::failure::Failure;
 use crate::tools::{self, Tools};
@@ -37,6 +33,7 @@ mod planned;
 mod program;
 mod registry;
 mod report;
+mod rounds;
 mod run;
 mod sample;
 mod verdict;
@@ -58,7 +55,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<(), Failure>
         fs::remove_dir_all(&work).map_err(Failure::at(&work))?;
     }
     let mut site = prepare(workspace, &options, &cases, &work)?;
-    let result = all_rounds(workspace, &options, &cases, &mut site);
+    let result = rounds::run(workspace, &options, &cases, &mut site);
     drop(site);
     fs::remove_dir_all(&work).map_err(Failure::at(&work))?;
     result
@@ -178,63 +175,6 @@ fn inputs(
     }
     site.bases.insert((case.base, case.architectures), bases);
     Ok(())
-}
-
-/// A round that is not timed, for those who remember something from run to run, then timed ones.
-/// Everything is done once a round, so that what changes on the machine meets all alike.
-fn all_rounds(
-    workspace: &Workspace,
-    options: &Options,
-    cases: &[Case],
-    site: &mut Site,
-) -> Result<(), Failure> {
-    let mut samples = Samples::default();
-    let buildah = site.buildah();
-    let given = options.product.is_some();
-    let mut versions = versions::versions(workspace, &site.programs, buildah, given);
-    let mut machine = machine::facts();
-    machine.insert("load before", machine::load().to_string());
-    let out = options.out.clone().unwrap_or_else(|| workspace.target().join("bench"));
-    versions.retain(|_, version| !version.is_empty());
-    for round in 0..=options.rounds {
-        for case in cases {
-            for who in in_turn(case.contenders(options), round) {
-                let runs = if round == 0 {
-                    who.warms_up() && (who.is_product() || case.bases == 1)
-                } else {
-                    round <= case.rounds(who, options)
-                };
-                if !runs {
-                    continue;
-                }
-                let sample = site.run(case, who, round)?;
-                let (wall, peak) = (sample.measured.wall, sample.measured.peak >> 20);
-                say(&format!(
-                    "round {round}: {}: {}: {wall:.2} s, {peak} MiB",
-                    case.name,
-                    who.name()
-                ));
-                if round > 0 {
-                    samples.0.push(sample);
-                }
-            }
-        }
-        machine.insert("load after", machine::load().to_string());
-        let (samples, machine, versions) = (&samples, &machine, &versions);
-        Report { options, cases, samples, machine, versions }.write(&out)?;
-    }
-    for verdict in verdict::verdicts(cases, &samples) {
-        println!("{verdict}");
-    }
-    println!("{}", out.join("patch.md").display());
-    Ok(())
-}
-
-/// Another begins in each round.
-fn in_turn(mut contenders: Vec<Contender>, round: usize) -> Vec<Contender> {
-    let count = contenders.len().max(1);
-    contenders.rotate_left(round % count);
-    contenders
 }
 
 fn say(what: &str) {

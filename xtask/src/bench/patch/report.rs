@@ -21,6 +21,8 @@ pub(super) struct Report<'a> {
     pub(super) samples: &'a Samples,
     pub(super) machine: &'a BTreeMap<&'static str, String>,
     pub(super) versions: &'a BTreeMap<&'static str, String>,
+    /// Runs that failed, with what they said.
+    pub(super) failed: &'a [String],
 }
 
 impl Report<'_> {
@@ -53,6 +55,7 @@ impl Report<'_> {
             "rounds": self.options.rounds,
             "machine": self.machine,
             "versions": self.versions,
+            "failed": self.failed,
             "verdicts": verdicts.iter().map(verdict).collect::<Vec<Value>>(),
             "samples": self.samples.0.iter().map(Sample::json).collect::<Vec<Value>>(),
         })
@@ -71,6 +74,12 @@ impl Report<'_> {
         text.push_str("\n## Targets\n\n");
         for verdict in verdicts {
             let _ = writeln!(text, "- {verdict}");
+        }
+        if !self.failed.is_empty() {
+            text.push_str("\n## Failed runs\n\n");
+            for failed in self.failed {
+                let _ = writeln!(text, "```\n{}\n```", failed.trim_end());
+            }
         }
         for case in self.cases {
             self.table(case, &mut text);
@@ -92,12 +101,11 @@ impl Report<'_> {
         );
         text.push_str(HEAD);
         for who in contenders {
-            let ratio = if who == Contender::Product {
-                None
-            } else {
-                self.samples.ratio(WALL, (case, Contender::Product), (case, who))
+            let ratio = |what: Quantity| {
+                let ratio = self.samples.ratio(what, (case, Contender::Product), (case, who));
+                let ratio = ratio.filter(|_| who != Contender::Product);
+                ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
             };
-            let ratio = ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
             let (low, high) = self.samples.range(case, who, WALL).unwrap_or_default();
             let number = |what: Quantity, unit: f64, digits: usize| {
                 let median = self.samples.median(case, who, what).unwrap_or_default();
@@ -108,8 +116,9 @@ impl Report<'_> {
                 self.samples.of(case, who, WALL).len().to_string(),
                 number(WALL, 1.0, 2),
                 format!("{low:.2} to {high:.2}"),
-                ratio,
+                ratio(WALL),
                 number(CPU, 1.0, 2),
+                ratio(CPU),
                 number(PEAK, 1_048_576.0, 1),
                 number(REQUESTS, 1.0, 0),
                 number(UP, 1e6, 2),
@@ -122,8 +131,8 @@ impl Report<'_> {
 }
 
 const HEAD: &str = "\
-| contender | runs | wall s | range | fleetfix / it | CPU s | peak MiB | requests | up MB | down MB | layer MB |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+| contender | runs | wall s | range | fleetfix / it | CPU s | fleetfix / it | peak MiB | requests | up MB | down MB | layer MB |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 ";
 
 #[cfg(test)]
@@ -160,12 +169,14 @@ mod tests {
             samples: &samples,
             machine: &facts,
             versions: &facts,
+            failed: &["middle: regctl: round 2: it said so".to_owned()],
         };
         let text = report.markdown(&verdicts(&cases, &samples));
         for row in [
-            "| fleetfix | 3 | 1.50 | 1.00 to 2.50 | - | 3.00 | 16.0 | 21 | 107.00 | 0.01 | 53.50 |",
-            "| crane | 3 | 5.00 | 4.00 to 5.00 | 0.30 | 10.00 | 16.0 | 21 | 107.00 | 0.01 | 53.50 |",
+            "| fleetfix | 3 | 1.50 | 1.00 to 2.50 | - | 3.00 | - | 16.0 | 21 | 107.00 | 0.01 | 53.50 |",
+            "| crane | 3 | 5.00 | 4.00 to 5.00 | 0.30 | 10.00 | 0.30 | 16.0 | 21 | 107.00 | 0.01 | 53.50 |",
             "- crane: v0",
+            "middle: regctl: round 2: it said so",
             "- reached: wall against crane: 0.300, wanted at most 0.35",
         ] {
             assert!(text.lines().any(|line| line == row), "no `{row}` in\n{text}");
