@@ -1,0 +1,115 @@
+//! All runs, in rounds. Everything is done once a round, so that what changes on the machine meets
+//! all alike.
+
+use std::collections::BTreeMap;
+
+use super::case::Case;
+use super::contender::Contender;
+use super::options::Options;
+use super::report::Report;
+use super::run::Site;
+use super::sample::Samples;
+use super::{say, verdict, versions};
+use crate::bench::machine;
+use crate::failure::Failure;
+use crate::workspace::Workspace;
+
+/// Round 0 is not timed and for those who remember something from run to run; the others are. The
+/// report is written after each: an hour's work is not lost to a mishap, nor to one run that fails.
+pub(super) fn run(
+    workspace: &Workspace,
+    options: &Options,
+    cases: &[Case],
+    site: &mut Site,
+) -> Result<(), Failure> {
+    let mut samples = Samples::default();
+    let mut failed = Vec::new();
+    let given = options.product.is_some();
+    let versions = versions::versions(workspace, &site.programs, site.buildah(), given);
+    let mut machine: BTreeMap<_, _> = machine::facts();
+    machine.insert("load before", machine::load().to_string());
+    let out = options.out.clone().unwrap_or_else(|| workspace.target().join("bench"));
+    for round in 0..=options.rounds {
+        for case in cases {
+            for who in in_turn(case.contenders(options), round) {
+                if !runs(case, who, round, options) {
+                    continue;
+                }
+                match site.run(case, who, round) {
+                    Ok(sample) => {
+                        let (wall, peak) = (sample.measured.wall, sample.measured.peak >> 20);
+                        let (case, who) = (&case.name, who.name());
+                        say(&format!("round {round}: {case}: {who}: {wall:.2} s, {peak} MiB"));
+                        samples.0.extend((round > 0).then_some(sample));
+                    }
+                    Err(failure) => {
+                        say(&format!("FAILED: {failure}"));
+                        failed.push(failure.to_string());
+                    }
+                }
+            }
+        }
+        machine.insert("load after", machine::load().to_string());
+        let (samples, machine, versions, failed) = (&samples, &machine, &versions, &failed);
+        Report { options, cases, samples, machine, versions, failed }.write(&out)?;
+    }
+    for verdict in verdict::verdicts(cases, &samples) {
+        println!("{verdict}");
+    }
+    println!("{}", out.join("patch.md").display());
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("{} runs failed", failed.len())))
+    }
+}
+
+fn runs(case: &Case, who: Contender, round: usize, options: &Options) -> bool {
+    if round == 0 {
+        // A peer's loop over many bases is not worth being done twice: most of it is warm.
+        return who.warms_up() && (who.is_product() || case.bases == 1);
+    }
+    round <= case.rounds(who, options)
+}
+
+/// Another begins in each round.
+fn in_turn(mut contenders: Vec<Contender>, round: usize) -> Vec<Contender> {
+    let count = contenders.len().max(1);
+    contenders.rotate_left(round % count);
+    contenders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_begins_in_each_round() {
+        let usual = Contender::USUAL.to_vec();
+        let first = |round| in_turn(usual.clone(), round).first().copied();
+        let begin: Vec<_> = (0..5).filter_map(first).collect();
+        assert_eq!(begin, [usual.clone(), vec![Contender::Product]].concat());
+        assert!(in_turn(Vec::new(), 3).is_empty());
+    }
+
+    #[test]
+    fn only_who_remembers_has_a_round_that_is_not_timed() {
+        let options = Options::parse(&[]).unwrap();
+        let cases = Case::all(&options);
+        let named = |name: &str| cases.iter().find(|case| case.name == name).unwrap();
+        for (case, who, round, expected) in [
+            ("middle", Contender::Product, 0, true),
+            ("middle", Contender::ProductCold, 0, false),
+            ("middle", Contender::Crane, 0, false),
+            ("middle", Contender::Buildah, 0, true),
+            ("middle", Contender::Crane, 5, true),
+            ("bases-30", Contender::Product, 0, true),
+            ("bases-30", Contender::Buildah, 0, false),
+            ("bases-30", Contender::Buildah, 1, true),
+            ("bases-30", Contender::Buildah, 2, false),
+            ("bases-30", Contender::Product, 2, true),
+        ] {
+            assert_eq!(runs(named(case), who, round, &options), expected, "{case} {who:?} {round}");
+        }
+    }
+}
