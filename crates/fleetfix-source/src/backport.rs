@@ -144,15 +144,15 @@ impl Repository {
         let mut landed = Vec::new();
         for ((branch, line), of_line) in lines.iter().zip(entries) {
             let here = of_line.iter().filter_map(|entry| Some((entry, *found.get(&entry.id)?)));
-            let mut merges: BTreeMap<Commit, (ObjectId, Evidence)> = BTreeMap::new();
+            let mut by_merge: BTreeMap<Commit, (ObjectId, Evidence)> = BTreeMap::new();
             for (entry, evidence) in here {
                 let Some(merged) = self.brought(line, &entry.id)? else { continue };
                 // A picked commit is claimed by the merge that brought it.
                 let by = object_id(&merged.by)?;
-                let best = merges.entry(merged.by).or_insert((by, evidence));
+                let best = by_merge.entry(merged.by).or_insert((by, evidence));
                 best.1 = best.1.min(evidence);
             }
-            for (id, evidence) in merges.into_values() {
+            for (id, evidence) in by_merge.into_values() {
                 landed.extend(self.told(branch, line, &id, evidence)?);
             }
         }

@@ -118,8 +118,8 @@ impl Repository {
             return Ok(None);
         }
         let tokens = CommitRefIter::from_bytes(&self.buffer, Kind::Sha1);
-        let message = tokens.clone().message().map_err(|e| damaged(id, e))?;
-        let author = tokens.clone().author().map_err(|e| damaged(id, e))?;
+        let message = tokens.message().map_err(|e| damaged(id, e))?;
+        let author = tokens.author().map_err(|e| damaged(id, e))?;
         let node = node(tokens, id)?;
         Ok(Some(CommitInfo {
             id: name(id)?,
@@ -139,7 +139,7 @@ impl Repository {
         if self.known.len() >= MAX_COMMITS {
             return Err(Error::TooMany { max: MAX_COMMITS });
         }
-        let read = match self.from_graph(id) {
+        let read = match self.graph_node(id) {
             Some(node) => Some(node),
             None if load(&self.objects, id, &mut self.buffer)? => {
                 Some(node(CommitRefIter::from_bytes(&self.buffer, Kind::Sha1), id)?)
@@ -152,7 +152,7 @@ impl Repository {
     }
 
     /// `None` also where the commit graph contradicts itself: then the object decides.
-    fn from_graph(&self, id: &ObjectId) -> Option<Node> {
+    fn graph_node(&self, id: &ObjectId) -> Option<Node> {
         let graph = self.graph.as_ref()?;
         let commit = graph.commit_by_id(id)?;
         let mut parents = Vec::new();

@@ -1,0 +1,9 @@
+//! Histories that git itself made, and what git says of them.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+mod ancestry;
+mod backport;
+mod broken;
+mod git;
+mod places;
