@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::Error;
 use crate::manifest::{platform, strings};
+use crate::numbers::Kept;
 
 /// Largest configuration that is read, in bytes.
 pub const MAX_SIZE: u64 = fleetfix_model::canonical::MAX_SIZE as u64;
@@ -16,17 +17,23 @@ pub const MAX_SIZE: u64 = fleetfix_model::canonical::MAX_SIZE as u64;
 /// A configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The JSON in its order.
+    /// The JSON in its order. A string stands for each number that canonical JSON cannot hold.
     pub raw: Map<String, Value>,
     subject: String,
+    numbers: Kept,
 }
 
 impl Config {
     /// Parses `bytes`.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let subject = format!("image configuration {}", Digest::of(bytes));
-        match from_bounded_json(bytes) {
-            Ok(Value::Object(raw)) => Ok(Self { raw, subject }),
+        let (numbers, plain) = match bytes.len() as u64 {
+            // Refused below.
+            size if size > MAX_SIZE => (Kept::default(), bytes.to_vec()),
+            _ => Kept::out_of(bytes),
+        };
+        match from_bounded_json(&plain) {
+            Ok(Value::Object(raw)) => Ok(Self { raw, subject, numbers }),
             Ok(_) => Err(Error::field(subject, ".", "is not an object")),
             Err(source) => Err(Error::Json { subject, source }),
         }
@@ -75,6 +82,6 @@ impl Config {
 
     /// The bytes of the configuration as it is now.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        Value::Object(self.raw.clone()).to_string().into_bytes()
+        self.numbers.put_back(&Value::Object(self.raw.clone()).to_string()).into_bytes()
     }
 }

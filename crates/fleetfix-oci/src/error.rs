@@ -134,9 +134,9 @@ pub enum Error {
         /// What it is.
         actual: String,
     },
-    /// A layer's compression that is not read yet.
+    /// A layer's compression that no runtime reads.
     #[error(
-        "{subject}: unsupported layer compression `{compression}` [use a base with gzip or uncompressed layers]"
+        "{subject}: layer compression `{compression}`, which is not one of images [expected gzip, zstd or none]"
     )]
     UnsupportedCompression {
         /// The layer.
@@ -236,6 +236,16 @@ pub enum Error {
         /// The inner one.
         child: Digest,
     },
+    /// An entry of an index that is no image, where there must be none.
+    #[error(
+        "{subject} holds {child}, which is no image [say whether such entries are kept or dropped]"
+    )]
+    OtherManifest {
+        /// The index.
+        subject: String,
+        /// The entry.
+        child: Digest,
+    },
     /// An image of an index was not patched with the others: a defect of the caller.
     #[error("{subject}: image {child} was left unpatched")]
     Unpatched {
@@ -243,6 +253,40 @@ pub enum Error {
         subject: String,
         /// The image.
         child: Digest,
+    },
+    /// A level that a compression does not have.
+    #[error("{algorithm} has no level {level} [{least} to {most}]")]
+    Level {
+        /// The algorithm.
+        algorithm: &'static str,
+        /// What was asked for.
+        level: u32,
+        /// Lowest level.
+        least: u32,
+        /// Highest level.
+        most: u32,
+    },
+    /// A compression that a media type family has no name for.
+    #[error(
+        "{subject}: Docker's media types have none for layers in {algorithm} [use gzip, or an OCI base]"
+    )]
+    NoMediaType {
+        /// The manifest that would get the layer.
+        subject: String,
+        /// The algorithm.
+        algorithm: &'static str,
+    },
+    /// A file that was read twice had other bytes the second time.
+    #[error("{subject} changed while it was read")]
+    Changed {
+        /// The file.
+        subject: String,
+    },
+    /// Work that nobody waits for any more.
+    #[error("{what} was given up")]
+    Stopped {
+        /// The work.
+        what: &'static str,
     },
     /// The compressor failed: a defect.
     #[error("cannot compress {subject}: {reason}")]
@@ -286,9 +330,13 @@ impl Classify for Error {
             Self::File { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => {
                 class_of(source)
             }
-            Self::WrongDigest { .. } | Self::WrongSize { .. } | Self::OtherLayer { .. } => {
-                Class::Refused
-            }
+            Self::WrongDigest { .. }
+            | Self::WrongSize { .. }
+            | Self::OtherLayer { .. }
+            | Self::OtherManifest { .. }
+            | Self::Changed { .. } => Class::Refused,
+            Self::Level { .. } => Class::Usage,
+            Self::Stopped { .. } => Class::Environment,
             Self::TooLarge { .. }
             | Self::NotALayout { .. }
             | Self::NoBlob { .. }
@@ -297,6 +345,7 @@ impl Classify for Error {
             | Self::Field { .. }
             | Self::WrongMediaType { .. }
             | Self::UnsupportedCompression { .. }
+            | Self::NoMediaType { .. }
             | Self::Archive { .. }
             | Self::LayerLimit { .. }
             | Self::NotInBase { .. }

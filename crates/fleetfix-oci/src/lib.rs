@@ -9,6 +9,7 @@
 //! | [`tree`] | the base image as a tree, read from the top layer down |
 //! | [`change`] | what a patch does to a base, and the entries that come of it |
 //! | [`layer`] | writes the layer of a patch |
+//! | [`segments`] | bytes in pieces that are read as one |
 //! | [`metadata`] | what a layer says about a file beside its content |
 //! | [`checked`] | a reader that proves what it read |
 
@@ -19,8 +20,11 @@ pub mod edit;
 mod error;
 pub mod layer;
 pub mod layout;
+mod left_over;
 pub mod manifest;
 pub mod metadata;
+mod numbers;
+pub mod segments;
 pub mod tree;
 
 pub use error::Error;

@@ -8,6 +8,7 @@ use fleetfix_model::{Descriptor, Digest, Platform, media};
 use serde_json::{Map, Value};
 
 use crate::Error;
+use crate::layer::Algorithm;
 
 /// Largest manifest or index that is read, in bytes: the least that registries must accept
 /// (distribution-spec v1.1, "Pushing Manifests").
@@ -40,11 +41,15 @@ impl Family {
         if media_type.starts_with("application/vnd.docker.") { Self::Docker } else { Self::Oci }
     }
 
-    /// The media type of a layer compressed with gzip.
-    pub const fn gzip_layer(self) -> &'static str {
-        match self {
-            Self::Oci => media::OCI_LAYER_GZIP,
-            Self::Docker => media::DOCKER_LAYER_GZIP,
+    /// The media type of a layer; `None`: the family has none.
+    pub const fn layer(self, algorithm: Algorithm) -> Option<&'static str> {
+        match (self, algorithm) {
+            (Self::Oci, Algorithm::Gzip) => Some(media::OCI_LAYER_GZIP),
+            (Self::Oci, Algorithm::Zstd) => Some(media::OCI_LAYER_ZSTD),
+            (Self::Oci, Algorithm::None) => Some(media::OCI_LAYER),
+            (Self::Docker, Algorithm::Gzip) => Some(media::DOCKER_LAYER_GZIP),
+            (Self::Docker, Algorithm::Zstd) => None,
+            (Self::Docker, Algorithm::None) => Some(media::DOCKER_LAYER),
         }
     }
 }

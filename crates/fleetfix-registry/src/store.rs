@@ -7,6 +7,7 @@ use fleetfix_model::name::Tag;
 use fleetfix_model::{Descriptor, Digest, Reference, Repository};
 use fleetfix_oci::layout::NewTag;
 use fleetfix_oci::manifest::Manifest;
+use fleetfix_oci::segments::Segments;
 
 use crate::Error;
 use crate::layout::{Directory, blocking};
@@ -52,6 +53,8 @@ pub enum Body {
     Bytes(Bytes),
     /// A file that nobody changes meanwhile.
     File(PathBuf),
+    /// In pieces, in memory and in files that may have no name.
+    Segments(Segments),
 }
 
 /// One repository. Cheap to clone.
@@ -205,6 +208,9 @@ impl Store {
                     Body::Bytes(bytes) => {
                         directory.write(&descriptor, &mut &*bytes).map(|()| Written::New)
                     }
+                    Body::Segments(segments) => directory
+                        .write(&descriptor, &mut segments.reader())
+                        .map(|()| Written::New),
                     Body::File(path) => {
                         let open = std::fs::File::open(&path);
                         let mut file = open.map_err(|source| Error::File { path, source })?;
@@ -265,7 +271,8 @@ impl Store {
     }
 
     /// Makes `tag` name this manifest unless it names something else: [`Error::TagTaken`]. In a
-    /// layout no other writer can come in between; a registry has no such request.
+    /// layout no other writer can come in between. A registry has no such request: it is looked at
+    /// before and after, so that of two writers at the same moment one hears of the other.
     pub async fn put_immutable_tag(
         &self,
         tag: &Tag,
@@ -282,7 +289,17 @@ impl Store {
             return taken(actual);
         }
         let Place::Directory(directory) = &self.place else {
-            return self.move_tag(before, tag, media_type, bytes).await;
+            let written = self.move_tag(before, tag, media_type, bytes).await?;
+            if written == Written::AlreadyThere {
+                return Ok(written);
+            }
+            // Another writer may have found it free at the same moment: of the two, the one that
+            // was faster learns of it here.
+            let after = self.resolve(tag).await?.map(|there| there.digest);
+            return match after.filter(|after| *after != expected) {
+                Some(actual) => taken(actual),
+                None => Ok(written),
+            };
         };
         match directory.put_new_tag(tag, media_type, bytes)? {
             NewTag::Set => Ok(Written::New),

@@ -74,8 +74,13 @@ pub fn image(
     }
 
     let family = manifest.family();
+    let algorithm = patch.layer.algorithm;
+    let media_type = family.layer(algorithm).ok_or_else(|| Error::NoMediaType {
+        subject: manifest.subject(),
+        algorithm: algorithm.name(),
+    })?;
     let layer = Descriptor {
-        media_type: family.gzip_layer().to_owned(),
+        media_type: media_type.to_owned(),
         digest: patch.layer.digest,
         size: patch.layer.size,
     };

@@ -25,6 +25,18 @@ pub struct PatchedIndex {
     pub dropped: Vec<RawDescriptor>,
 }
 
+/// What becomes of entries of an index that are no images.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum OtherManifests {
+    /// They stay, but for those about an image as it was.
+    #[default]
+    Keep,
+    /// They go.
+    Drop,
+    /// An index that has any is not patched.
+    Refuse,
+}
+
 /// Patches an index. `patched` has the new manifest of each of its images by the digest of the old
 /// one; an image that is not in it is an error, for no architecture may stay behind.
 pub fn index(
@@ -32,6 +44,17 @@ pub fn index(
     patched: &BTreeMap<Digest, Descriptor>,
     base: Base<'_>,
     commit: Option<&Commit>,
+) -> Result<PatchedIndex, Error> {
+    index_with(index, patched, base, commit, OtherManifests::Keep)
+}
+
+/// As [`index`], which keeps what are no images.
+pub fn index_with(
+    index: &Manifest,
+    patched: &BTreeMap<Digest, Descriptor>,
+    base: Base<'_>,
+    commit: Option<&Commit>,
+    others: OtherManifests,
 ) -> Result<PatchedIndex, Error> {
     if index.kind != Kind::Index {
         return Err(Error::WrongMediaType {
@@ -50,7 +73,12 @@ pub fn index(
             return Err(Error::NestedIndex { subject: index.subject(), child: child.digest });
         } else if child.is_image() {
             return Err(Error::Unpatched { subject: index.subject(), child: child.digest });
-        } else if child.refers_to().is_some_and(|digest| patched.contains_key(&digest)) {
+        } else if others == OtherManifests::Refuse {
+            let (subject, child) = (index.subject(), child.digest);
+            return Err(Error::OtherManifest { subject, child });
+        } else if others == OtherManifests::Drop
+            || child.refers_to().is_some_and(|digest| patched.contains_key(&digest))
+        {
             dropped.push(child);
         } else {
             entries.push(Value::Object(child.raw.clone()));

@@ -9,7 +9,7 @@ use fleetfix_model::{Digest, media};
 use serde_json::{Map, Value};
 
 pub use image::{ImagePatch, PatchedImage, image};
-pub use index::{PatchedIndex, index};
+pub use index::{OtherManifests, PatchedIndex, index, index_with};
 
 /// What an image was made from.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,8 @@ fn d(n: u8) -> Digest {
 }
 
 fn layer() -> Layer {
-    Layer { digest: d(0xaa), size: 77, diff_id: d(0xbb), archive_size: 4096 }
+    let algorithm = crate::layer::Algorithm::Gzip;
+    Layer { algorithm, digest: d(0xaa), size: 77, diff_id: d(0xbb), archive_size: 4096 }
 }
 
 const DOCKER_CONFIG: &str = r#"{"architecture":"amd64","config":{"Env":["PATH=/bin"],"Labels":{"z":"1","vcs-ref":"old","io.openshift.hypershift.restricted-psa":"true","a":"2"},"OnBuild":null},"container_config":{"Labels":{"vcs-ref":"old"}},"created":"2026-01-02T03:04:05.678Z","docker_version":"1.13","history":[{"created":"2026-01-01T00:00:00Z","created_by":"a"},{"created":"2026-01-02T00:00:00Z","created_by":"b","empty_layer":true}],"os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:0101010101010101010101010101010101010101010101010101010101010101"]},"x-unknown":{"b":1,"a":[null]}}"#;
@@ -256,4 +257,12 @@ fn no_image_stays_behind() {
         index(&image, &BTreeMap::new(), from, None),
         Err(Error::WrongMediaType { .. })
     ));
+}
+
+#[test]
+fn numbers_of_others_stay_as_they_are_written() {
+    let more = r#""x-load":[1.50,1e400,18446744073709551616,-0]"#;
+    let config = DOCKER_CONFIG.replacen('{', &format!("{{{more},"), 1);
+    let config = Config::parse(config.as_bytes()).unwrap();
+    assert!(text(&config.to_bytes()).starts_with(&format!("{{{more},")));
 }

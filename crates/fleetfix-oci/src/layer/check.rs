@@ -4,25 +4,26 @@
 //! advance but for the contents, whose digests are known. Nothing is parsed: an archive that two
 //! readers would read in two ways is not the expected one.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use fleetfix_model::Digest;
 use fleetfix_model::digest::Hasher;
 use tar::{EntryType, Header};
 
-use super::{CHUNK, Kind, Layer, header};
+use super::{CHUNK, Kind, Layer, Unpacked, header};
 use crate::Error;
 use crate::checked::from_io;
 
-/// Reads a gzip layer to its end, which must be the layer of `items`. `subject` names it in messages.
-/// No more is unpacked than the items call for. Returned are the digests of what was read.
+/// Reads a layer of any compression to its end, which must be the layer of `items`. `subject` names
+/// it in messages. No more is unpacked than the items call for. Returned are the digests of what was
+/// read.
 ///
 /// # Errors
 /// [`Error::OtherLayer`] if it is another layer; [`Error::Read`] if `reader` fails.
 pub fn check(subject: &str, items: &super::Items, reader: impl Read) -> Result<Layer, Error> {
     let compressed = Counted { inner: reader, hasher: Hasher::new() };
-    let mut decoder = MultiGzDecoder::new(BufReader::with_capacity(CHUNK, compressed));
+    let mut decoder = Unpacked::new(subject, compressed)?;
+    let algorithm = decoder.algorithm();
     let mut archive = Archive { subject, inner: &mut decoder, hasher: Hasher::new() };
     for item in items.iter() {
         let (path, kind, size) = match &item.kind {
@@ -44,8 +45,8 @@ pub fn check(subject: &str, items: &super::Items, reader: impl Read) -> Result<L
     let (diff_id, archive_size) = archive.hasher.finish();
     let mut rest = decoder.into_inner();
     io::copy(&mut rest, &mut io::sink()).map_err(|e| from_io(e, subject))?;
-    let (digest, size) = rest.into_inner().hasher.finish();
-    Ok(Layer { digest, size, diff_id, archive_size })
+    let (digest, size) = rest.hasher.finish();
+    Ok(Layer { algorithm, digest, size, diff_id, archive_size })
 }
 
 /// The archive on its way in.
@@ -73,14 +74,14 @@ impl<R: Read> Archive<'_, R> {
 
     /// What the decoder says about its input is about the layer; all else is the reader's.
     fn failed(&self, path: &str, e: io::Error) -> Error {
-        let of_gzip = e.get_ref().is_none_or(|inner| !inner.is::<Error>());
+        let of_data = e.get_ref().is_none_or(|inner| !inner.is::<Error>());
         match e.kind() {
             io::ErrorKind::InvalidInput
             | io::ErrorKind::InvalidData
             | io::ErrorKind::UnexpectedEof
-                if of_gzip =>
+                if of_data =>
             {
-                self.other(path, "gzip data", e.to_string())
+                self.other(path, "compressed data", e.to_string())
             }
             _ => from_io(e, self.subject),
         }

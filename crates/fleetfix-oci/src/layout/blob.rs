@@ -24,6 +24,11 @@ impl BlobWriter {
         Ok(Self { layout, file, hasher: Hasher::new() })
     }
 
+    /// The file that is written to.
+    pub(super) fn file(&self) -> &std::fs::File {
+        self.file.as_file()
+    }
+
     /// Makes the blob visible under its digest, which together with the size in bytes is returned.
     /// Bytes that are not `expected` are thrown away.
     pub fn commit(self, expected: Option<&Descriptor>) -> Result<(Digest, u64), Error> {

@@ -20,12 +20,16 @@ pub use blob::BlobWriter;
 
 use crate::Error;
 use crate::checked::CheckedReader;
+use crate::left_over;
 use crate::manifest::RawDescriptor;
 
 /// The one version of the format (`oci-layout`, `imageLayoutVersion`).
 const VERSION: &str = "1.0.0";
 /// Largest `oci-layout` and `index.json` that are read, in bytes.
 const MAX_INDEX: u64 = fleetfix_model::canonical::MAX_SIZE as u64;
+
+/// Start of the names of files that are being written.
+const NEW: &str = ".new-";
 
 /// What became of a tag that must not change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -101,14 +105,19 @@ impl Layout {
         self.dir.join("blobs").join("sha256").join(digest.hex())
     }
 
-    /// Opens a blob; the reader fails at its end where the bytes are not the digest's.
+    /// Opens a blob; the reader fails where it has another size than when it was opened, and at its
+    /// end where the bytes are not the digest's.
     pub fn open_blob(&self, digest: Digest) -> Result<CheckedReader<File>, Error> {
         let path = self.blob_path(digest);
+        // Looked at before it is opened: opening a pipe would wait for a writer.
+        let Some(size) = self.blob_size(digest)? else {
+            return Err(Error::NoBlob { dir: self.dir.clone(), digest });
+        };
         let file = File::open(&path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => Error::NoBlob { dir: self.dir.clone(), digest },
             _ => Error::File { action: "read", path: path.clone(), source },
         })?;
-        Ok(CheckedReader::new(file, self.blob_subject(digest), digest, None))
+        Ok(CheckedReader::new(file, self.blob_subject(digest), digest, Some(size)))
     }
 
     /// Reads a small blob, checking its digest. More than `max` bytes are refused.
@@ -165,7 +174,9 @@ impl Layout {
 
     /// Starts a blob of unknown digest.
     pub fn writer(&self) -> Result<BlobWriter, Error> {
-        BlobWriter::new(self.clone())
+        let writer = BlobWriter::new(self.clone())?;
+        left_over::remove(&self.dir, NEW, writer.file());
+        Ok(writer)
     }
 
     /// The digests of all blobs, sorted. Files that are not named as blobs are passed over.
@@ -283,7 +294,7 @@ impl Layout {
 /// A file in `dir` that nobody looks at until it is renamed, readable as the umask allows.
 fn temporary(dir: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile, Error> {
     let mut file = tempfile::Builder::new()
-        .prefix(".new-")
+        .prefix(NEW)
         .permissions(fs::Permissions::from_mode(0o644))
         .tempfile_in(dir)
         .map_err(Error::file("create a file in", dir))?;

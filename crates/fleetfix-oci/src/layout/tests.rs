@@ -202,3 +202,42 @@ fn a_broken_index_is_an_error() {
         assert_eq!(layout.tags().unwrap_err().class(), Class::Input, "{broken}");
     }
 }
+
+#[test]
+fn a_blob_is_a_regular_file() {
+    let (_dir, layout) = layout();
+    let digest = Digest::of(b"x");
+    let path = layout.blob_path(digest);
+    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    assert!(
+        matches!(layout.open_blob(digest), Err(Error::NoBlob { .. })),
+        "nobody waits for a pipe"
+    );
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(layout.open_blob(digest), Err(Error::NoBlob { .. })));
+    assert!(layout.check_blob(digest).is_err());
+}
+
+#[test]
+fn a_blob_that_shrinks_while_it_is_read_is_refused() {
+    let (_dir, layout) = layout();
+    let digest = layout.put_bytes(b"0123456789").unwrap();
+    let mut reader = layout.open_blob(digest).unwrap();
+    File::options().write(true).open(layout.blob_path(digest)).unwrap().set_len(4).unwrap();
+    assert!(matches!(reader.drain(), Err(Error::WrongSize { .. })));
+}
+
+#[test]
+fn what_a_killed_writer_left_goes() {
+    let (_dir, layout) = layout();
+    let (old, new) = (layout.dir().join(".new-old"), layout.dir().join(".new-now"));
+    for path in [&old, &new] {
+        fs::write(path, "half").unwrap();
+    }
+    let before = fs::metadata(&new).unwrap().modified().unwrap() - 2 * left_over::LEFT_OVER;
+    File::options().write(true).open(&old).unwrap().set_modified(before).unwrap();
+    layout.put_bytes(b"x").unwrap();
+    assert_eq!((old.exists(), new.exists()), (false, true));
+}

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 
 use tar::Header;
 
+use super::field::{checksums, signed, unsigned};
 use super::{Limits, pax};
 use crate::Error;
 use crate::checked::from_io;
@@ -27,6 +28,10 @@ pub(super) struct RawEntry {
     /// Target of a link.
     pub link: Vec<u8>,
     pub metadata: Metadata,
+    /// Bytes of content that follow.
+    pub size: u64,
+    /// True if the content is not the file's as it is, but a map and what is mapped.
+    pub sparse: bool,
     /// Offset of the header, for messages.
     pub offset: u64,
 }
@@ -44,6 +49,7 @@ struct Extension {
     gid: Option<u64>,
     mtime: Option<Mtime>,
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    sparse: bool,
 }
 
 /// Reads entry by entry.
@@ -52,15 +58,17 @@ pub(super) struct Archive<'a, R> {
     reader: R,
     limits: &'a Limits,
     offset: u64,
-    /// Content of the last entry that was not read.
+    /// Content of the last entry that was not read, with its padding.
     content: u64,
+    /// The same without its padding.
+    size: u64,
     /// Bytes of names and extensions so far.
     memory: u64,
 }
 
 impl<'a, R: Read> Archive<'a, R> {
     pub(super) fn new(subject: &'a str, reader: R, limits: &'a Limits) -> Self {
-        Self { subject, reader, limits, offset: 0, content: 0, memory: 0 }
+        Self { subject, reader, limits, offset: 0, content: 0, size: 0, memory: 0 }
     }
 
     /// The next entry; `None` at the end of the archive.
@@ -99,6 +107,28 @@ impl<'a, R: Read> Archive<'a, R> {
         }
     }
 
+    /// Reads content of the last entry; 0 at its end.
+    pub(super) fn read_content(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let most = usize::try_from(self.size).unwrap_or(usize::MAX).min(buffer.len());
+        let buffer = buffer.get_mut(..most).unwrap_or_default();
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let n = loop {
+            match self.reader.read(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => break other.map_err(|e| self.truncated(e))?,
+            }
+        };
+        if n == 0 {
+            return Err(self.archive(self.offset, "it ends in mid entry"));
+        }
+        self.count(n as u64)?;
+        self.size -= n as u64;
+        self.content -= n as u64;
+        Ok(n)
+    }
+
     fn entry(
         &mut self,
         header: &Header,
@@ -135,17 +165,16 @@ impl<'a, R: Read> Archive<'a, R> {
         if kind == b'S' {
             self.sparse_map(header)?;
         }
-        self.content = match kind {
-            b'1'..=b'6' => 0,
-            _ => padded(size),
-        };
+        let size = if matches!(kind, b'1'..=b'6') { 0 } else { size };
+        (self.content, self.size) = (padded(size), size);
+        let sparse = extension.sparse || kind == b'S';
         // Archives from before POSIX mark a directory by its name alone.
         let kind = match kind {
             0 if path.ends_with(b"/") => b'5',
             0 => b'0',
             other => other,
         };
-        Ok(RawEntry { path, kind, link, metadata, offset })
+        Ok(RawEntry { path, kind, link, metadata, size, sparse, offset })
     }
 
     /// Passes over the rest of a GNU sparse file's map, which goes on in blocks of its own.
@@ -278,7 +307,10 @@ impl Extension {
             let number = || if given { pax::number(value).map(Some) } else { Some(None) };
             match key {
                 // A sparse file's own name stands in a record of its own (GNU tar).
-                b"path" | b"GNU.sparse.name" => self.path = given.then(|| value.to_vec()),
+                b"path" | b"GNU.sparse.name" => {
+                    self.sparse |= key != b"path";
+                    self.path = given.then(|| value.to_vec());
+                }
                 b"linkpath" => self.link = given.then(|| value.to_vec()),
                 b"size" => self.size = number().ok_or("the record `size` is no number")?,
                 b"uid" => self.uid = number().ok_or("the record `uid` is no number")?,
@@ -287,6 +319,7 @@ impl Extension {
                     self.mtime = Some(pax::time(value).ok_or("the record `mtime` is no time")?);
                 }
                 b"mtime" => self.mtime = None,
+                _ if key.starts_with(b"GNU.sparse.") => self.sparse = true,
                 _ => self.take_xattr(key, value),
             }
         }
@@ -312,85 +345,4 @@ fn padded(size: u64) -> u64 {
 
 fn until_nul(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().take_while(|b| *b != 0).collect()
-}
-
-/// The sums of a header with its own sum as spaces: of unsigned bytes, and of signed ones as some
-/// old writers had it.
-fn checksums(block: &[u8; BLOCK]) -> [i128; 2] {
-    let bytes = (0..).zip(block).map(|(i, b)| if (148..156).contains(&i) { b' ' } else { *b });
-    let sums = bytes.fold((0, 0), |(plain, signed), b| {
-        (plain + i128::from(b), signed + i128::from(b.cast_signed()))
-    });
-    [sums.0, sums.1]
-}
-
-/// A number: octal digits, or binary after a set bit (GNU). A field of spaces and NULs is zero.
-fn signed(field: &[u8]) -> Result<i64, &'static str> {
-    match field.first() {
-        Some(first) if first & 0x80 != 0 => {
-            let negative = first & 0x40 != 0;
-            let start = if negative { -1 } else { i128::from(first & 0x3f) };
-            // A negative number fills the field with ones from the left.
-            let start = if negative { (start << 6) | i128::from(first & 0x3f) } else { start };
-            let mut value = start;
-            for byte in field.iter().skip(1) {
-                value = (value << 8) | i128::from(*byte);
-                if i64::try_from(value).is_err() {
-                    return Err("is too large");
-                }
-            }
-            i64::try_from(value).map_err(|_| "is too large")
-        }
-        _ => {
-            let is_fill = |b: &u8| *b == b' ' || *b == 0;
-            let start = field.iter().position(|b| !is_fill(b)).unwrap_or(field.len());
-            let digits: Vec<u8> =
-                field.iter().skip(start).copied().take_while(|b| !is_fill(b)).collect();
-            let digits = std::str::from_utf8(&digits).map_err(|_| "is not a number")?;
-            if digits.is_empty() {
-                return Ok(0);
-            }
-            if !digits.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
-                return Err("is not a number");
-            }
-            i64::from_str_radix(digits, 8).map_err(|_| "is too large")
-        }
-    }
-}
-
-fn unsigned(field: &[u8]) -> Result<u64, &'static str> {
-    u64::try_from(signed(field)?).map_err(|_| "is negative")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers() {
-        let ok: [(&[u8], i64); 8] = [
-            (b"0000755\0", 0o755),
-            (b"   755 \0", 0o755),
-            (b"\0\0\0\0", 0),
-            (b"77777777", 0o7777_7777),
-            (b"\x80\0\0\0\0\0\x01\x02", 258),
-            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", -1),
-            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00", -256),
-            (b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", i64::MAX),
-        ];
-        for (field, value) in ok {
-            assert_eq!(signed(field), Ok(value), "{field:?}");
-        }
-        let bad: [&[u8]; 5] = [
-            b"8",
-            b"-1",
-            b"7x",
-            b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff",
-            b"\xbf\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-        ];
-        for field in bad {
-            assert!(signed(field).is_err(), "{field:?}");
-        }
-        assert_eq!(unsigned(b"\xff\xff\xff\xff\xff\xff\xff\xff"), Err("is negative"));
-    }
 }

@@ -1,58 +1,32 @@
-//! What one layer of a base says about paths: every entry's metadata, and which paths of the layers
-//! below it hides (image-spec v1.1 layer.md).
+//! Reads one layer of a base: every entry's metadata, and which paths of the layers below it hides
+//! (image-spec v1.1 layer.md).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use fleetfix_model::{Class, Classify};
 
-use super::Limits;
 use super::archive::{Archive, RawEntry};
+use super::{Entry, EntryKind, LayerIndex, Limits};
 use crate::Error;
 use crate::checked::from_io;
-use crate::layer::{MAX_PATH, WHITEOUT};
-use crate::metadata::Metadata;
+use crate::layer::{MAX_PATH, Unpacked, WHITEOUT};
 
 /// Name that hides everything below its directory.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Start of the names that AUFS kept for itself; Docker and containers/storage pass over them.
 const AUFS: &[u8] = b".wh..wh.";
 
-/// One entry.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Entry {
-    /// What it is.
-    pub kind: EntryKind,
-    /// Its metadata. A hard link's is its target's, not this.
-    pub metadata: Metadata,
-}
-
-/// What an entry of a base is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum EntryKind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link and its text.
-    Symlink(Vec<u8>),
-    /// A hard link and the path of its target in the layer.
-    HardLink(Vec<u8>),
-    /// A device, a pipe or what else there is.
-    Special(&'static str),
-}
-
-/// All entries of one layer.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct LayerIndex {
-    pub(super) entries: BTreeMap<Vec<u8>, Entry>,
+/// An index in the making.
+#[derive(Debug, Default)]
+struct Reading {
+    entries: BTreeMap<Vec<u8>, Entry>,
     whiteouts: BTreeSet<Vec<u8>>,
     opaque: BTreeSet<Vec<u8>>,
 }
 
 impl LayerIndex {
-    /// Reads a layer to its end, plain or compressed with gzip. `subject` names it in messages. Give
+    /// Reads a layer to its end, plain or compressed with gzip or zstd. `subject` names it in messages. Give
     /// it a reader that checks the digest: it is read to its end too, also where the archive is broken,
     /// and wrong content is named as such rather than by what it broke.
     pub fn read(subject: &str, mut reader: impl Read, limits: &Limits) -> Result<Self, Error> {
@@ -66,29 +40,10 @@ impl LayerIndex {
     }
 
     fn parse(subject: &str, reader: &mut impl Read, limits: &Limits) -> Result<Self, Error> {
-        let mut magic = Vec::new();
-        reader.by_ref().take(4).read_to_end(&mut magic).map_err(|e| from_io(e, subject))?;
-        // Media types lie about compression, so nobody trusts them: containers/image looks at
-        // the first bytes too (`pkg/compression`).
-        let gzip = magic.starts_with(&[0x1f, 0x8b]);
-        let unsupported: [(&[u8], &str); 3] =
-            [(&[0x28, 0xb5, 0x2f, 0xfd], "zstd"), (b"\xfd7zX", "xz"), (b"BZh", "bzip2")];
-        let unsupported = unsupported.iter().find(|(start, _)| magic.starts_with(start));
-        if let Some((_, compression)) = unsupported {
-            return Err(Error::UnsupportedCompression { subject: subject.to_owned(), compression });
-        }
-        let whole = io::Cursor::new(magic).chain(reader);
-        if gzip {
-            let decoder = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, whole));
-            Self::read_archive(subject, BufReader::with_capacity(64 << 10, decoder), limits)
-        } else {
-            Self::read_archive(subject, BufReader::with_capacity(64 << 10, whole), limits)
-        }
-    }
-
-    fn read_archive(subject: &str, reader: impl Read, limits: &Limits) -> Result<Self, Error> {
-        let mut archive = Archive::new(subject, reader, limits);
-        let mut index = Self::default();
+        let unpacked = Unpacked::new(subject, reader)?;
+        let mut archive =
+            Archive::new(subject, BufReader::with_capacity(64 << 10, unpacked), limits);
+        let mut index = Reading::default();
         let mut count = 0_u64;
         let limit = |what, limit| Error::LayerLimit { subject: subject.to_owned(), what, limit };
         while let Some(entry) = archive.next()? {
@@ -106,9 +61,11 @@ impl LayerIndex {
                 reason,
             })?;
         }
-        Ok(index)
+        Ok(Self::pack(index.entries, index.whiteouts, index.opaque))
     }
+}
 
+impl Reading {
     fn add(&mut self, entry: RawEntry) -> Result<(), String> {
         let path = normal(&entry.path)?;
         let split = path.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
@@ -159,38 +116,6 @@ impl LayerIndex {
         Ok(())
     }
 
-    /// The entry at a path.
-    pub fn get(&self, path: &[u8]) -> Option<&Entry> {
-        self.entries.get(path)
-    }
-
-    /// True if the layer must have a directory at `path` although no entry describes it.
-    pub(super) fn implies(&self, path: &[u8]) -> bool {
-        self.opaque.contains(path) || self.below(path).next().is_some()
-    }
-
-    /// True if whatever the layers below have at `path` cannot be seen.
-    pub(super) fn hides(&self, path: &[u8]) -> bool {
-        self.whiteouts.contains(path)
-            || self.opaque.contains(&b""[..])
-            || self.not_a_directory_above(path).is_some()
-            || above(path).any(|top| self.whiteouts.contains(top) || self.opaque.contains(top))
-    }
-
-    /// Other names of the file at `path`, sorted.
-    pub(super) fn hard_links(&self, path: &[u8]) -> Vec<Vec<u8>> {
-        let target = |entry: &Entry| match &entry.kind {
-            EntryKind::HardLink(target) => Some(target.clone()),
-            _ => None,
-        };
-        let own = self.get(path).and_then(target).unwrap_or_else(|| path.to_vec());
-        let linked = self.entries.iter().filter(|(_, entry)| target(entry).as_ref() == Some(&own));
-        let mut names: Vec<_> = linked.map(|(name, _)| name.clone()).chain([own.clone()]).collect();
-        names.retain(|name| name != path);
-        names.sort();
-        names
-    }
-
     fn below<'a>(&'a self, path: &[u8]) -> impl Iterator<Item = (&'a Vec<u8>, &'a Entry)> {
         let start = [path, b"/"].concat();
         let end = start.clone();
@@ -198,18 +123,19 @@ impl LayerIndex {
     }
 
     fn not_a_directory_above<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
-        above(path)
-            .find(|top| self.get(top).is_some_and(|entry| entry.kind != EntryKind::Directory))
+        above(path).find(|top| {
+            self.entries.get(*top).is_some_and(|entry| entry.kind != EntryKind::Directory)
+        })
     }
 }
 
 /// The directories that lead to a path, the nearest first, without the root.
-fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     (0..path.len()).rev().filter(|i| path.get(*i) == Some(&b'/')).filter_map(|i| path.get(..i))
 }
 
 /// A name without `.` components and slashes at its ends. Absolute names mean the root of the image.
-fn normal(name: &[u8]) -> Result<Vec<u8>, String> {
+pub(super) fn normal(name: &[u8]) -> Result<Vec<u8>, String> {
     let refuse = |reason| Err(format!("the name `{}` {reason}", String::from_utf8_lossy(name)));
     if name.contains(&0) {
         return refuse("holds a NUL byte");

@@ -6,14 +6,27 @@
 //! [`LayerIndex`] is a function of the layer's digest alone, fit to be kept.
 
 mod archive;
+mod cache;
+mod content;
+mod field;
 mod index;
+mod packed;
 mod pax;
 mod resolve;
 
-pub use index::{Entry, EntryKind, LayerIndex};
-pub use resolve::{Final, Resolved, Target};
+use std::sync::Arc;
+
+pub use cache::LayerCache;
+pub use content::{LayerFile, files};
+pub use packed::{Entry, EntryKind, LayerIndex};
+pub use resolve::{Final, Place, Resolved, Target};
 
 use crate::metadata::Metadata;
+
+/// Most layers of one image: many times what any builder makes (Docker stops at 127).
+pub const MAX_LAYERS: usize = 1000;
+/// Most bytes of memory for all layers of one image.
+pub const MAX_MEMORY: u64 = 256 << 20;
 
 /// Caps on what is read of one layer. A hostile layer costs this much and no more.
 #[derive(Clone, Debug)]
@@ -38,18 +51,18 @@ impl Default for Limits {
 /// The layers of a base that were read so far, the top one first.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
-    layers: Vec<LayerIndex>,
+    layers: Vec<Arc<LayerIndex>>,
     complete: bool,
 }
 
 /// What the tree has at a path whose parents are real directories.
-enum Found<'a> {
+enum Found {
     /// It depends on a layer that was not read.
     Unknown,
     Absent,
     /// A directory that no layer describes.
     Implied,
-    Entry(usize, &'a Entry),
+    Entry(usize, Entry),
 }
 
 impl Tree {
@@ -58,9 +71,14 @@ impl Tree {
         Self::default()
     }
 
-    /// Adds the next lower layer.
-    pub fn push(&mut self, layer: LayerIndex) {
-        self.layers.push(layer);
+    /// Adds the next lower layer, which other trees may share.
+    pub fn push(&mut self, layer: impl Into<Arc<LayerIndex>>) {
+        self.layers.push(layer.into());
+    }
+
+    /// About how much memory the layers take, in bytes.
+    pub fn memory(&self) -> u64 {
+        self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.memory()))
     }
 
     /// Says that the last layer was the lowest.
@@ -73,7 +91,7 @@ impl Tree {
         self.layers.len()
     }
 
-    fn find(&self, path: &[u8], from: usize) -> Found<'_> {
+    fn find(&self, path: &[u8], from: usize) -> Found {
         let mut implied = false;
         for (i, layer) in self.layers.iter().enumerate().skip(from) {
             match layer.get(path) {

@@ -28,6 +28,15 @@ pub struct Resolved {
     pub target: Target,
 }
 
+/// A file of one layer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// Number of the layer, counted from the top one, which is 0.
+    pub layer: usize,
+    /// Path in the layer, without a slash at either end.
+    pub path: Vec<u8>,
+}
+
 /// What is at the end of a path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Target {
@@ -39,6 +48,8 @@ pub enum Target {
         metadata: Metadata,
         /// Its other names in the same layer, which a patch does not reach.
         hard_links: Vec<Vec<u8>>,
+        /// Where its content lies.
+        content: Place,
     },
     /// A directory.
     Directory,
@@ -93,14 +104,15 @@ impl Tree {
                 _ if !is_last => return Err(walk.through(&candidate)),
                 EntryKind::File => {
                     let hard_links = self.other_names(layer, &candidate);
-                    Target::File { metadata: entry.metadata.clone(), hard_links }
+                    let content = Place { layer, path: candidate.clone() };
+                    Target::File { metadata: entry.metadata.clone(), hard_links, content }
                 }
                 EntryKind::HardLink(target) => {
-                    let Some(metadata) = self.linked(&walk, layer, target)? else {
+                    let Some((content, metadata)) = self.linked(&walk, layer, target)? else {
                         return Ok(None);
                     };
                     let hard_links = self.other_names(layer, &candidate);
-                    Target::File { metadata, hard_links }
+                    Target::File { metadata, hard_links, content }
                 }
                 EntryKind::Special(kind) => Target::Special(kind),
             };
@@ -116,32 +128,35 @@ impl Tree {
         self.layers.get(layer).map(|layer| layer.hard_links(path)).unwrap_or_default()
     }
 
-    /// The metadata at the end of a chain of hard links. A link's target is in its own layer, or, as
+    /// The file at the end of a chain of hard links. A link's target is in its own layer, or, as
     /// some tools have it, in one below.
     fn linked(
         &self,
         walk: &Walk<'_>,
         mut layer: usize,
         target: &[u8],
-    ) -> Result<Option<Metadata>, Error> {
-        let mut target = target;
+    ) -> Result<Option<(Place, Metadata)>, Error> {
+        let mut target = target.to_vec();
         for _ in 0..MAX_LINKS {
-            match self.find(target, layer) {
+            match self.find(&target, layer) {
                 Found::Unknown => return Ok(None),
-                Found::Entry(at, entry) => match &entry.kind {
-                    EntryKind::File => return Ok(Some(entry.metadata.clone())),
+                Found::Entry(at, entry) => match entry.kind {
+                    EntryKind::File => {
+                        let place = Place { layer: at, path: target };
+                        return Ok(Some((place, entry.metadata)));
+                    }
                     EntryKind::HardLink(next) => (layer, target) = (at, next),
                     EntryKind::Directory | EntryKind::Symlink(_) | EntryKind::Special(_) => break,
                 },
                 Found::Absent | Found::Implied => break,
             }
         }
-        match self.find(target, layer) {
+        match self.find(&target, layer) {
             Found::Entry(_, entry) if matches!(entry.kind, EntryKind::HardLink(_)) => {
                 Err(walk.link_loop())
             }
             _ => Err(Error::NotAFile {
-                path: display(target),
+                path: display(&target),
                 kind: "the target of a hard link and no file",
             }),
         }

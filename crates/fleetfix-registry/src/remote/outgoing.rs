@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use fleetfix_model::Descriptor;
 use fleetfix_model::digest::Hasher;
+use fleetfix_oci::segments::Segments;
 use futures_util::stream::{Stream, unfold};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
@@ -31,6 +32,8 @@ pub(crate) enum Content {
     File(PathBuf),
     /// In a file that still grows.
     Spool(Spool),
+    /// In pieces.
+    Segments(Segments),
 }
 
 impl From<&Body> for Content {
@@ -38,6 +41,7 @@ impl From<&Body> for Content {
         match body {
             Body::Bytes(bytes) => Self::Bytes(bytes.clone()),
             Body::File(path) => Self::File(path.clone()),
+            Body::Segments(segments) => Self::Segments(segments.clone()),
         }
     }
 }
@@ -201,6 +205,7 @@ enum Source {
     Bytes(Bytes),
     File(PathBuf, File),
     Spool(Spool),
+    Segments(Segments),
 }
 
 impl Pieces {
@@ -250,12 +255,25 @@ impl Pieces {
                     let fail = |source| Error::File { path: path.clone(), source };
                     Source::File(path.clone(), File::open(path).await.map_err(fail)?)
                 }
+                Content::Segments(segments) => Source::Segments(segments.clone()),
             };
         }
         match &mut self.source {
             Source::Closed(_) => Ok(Bytes::new()),
             Source::Spool(spool) => spool.read(self.sent, most).await,
             Source::Bytes(bytes) => Ok(bytes.split_to(most.min(bytes.len()))),
+            Source::Segments(segments) => {
+                let (segments, offset) = (segments.clone(), self.sent);
+                let read = move || {
+                    let mut piece = vec![0; most];
+                    let n = segments.read_at(&mut piece, offset)?;
+                    piece.truncate(n);
+                    Ok(Bytes::from(piece))
+                };
+                let read = tokio::task::spawn_blocking(read).await;
+                read.map_err(|_| Error::Abandoned)?
+                    .map_err(|source| Error::File { path: std::env::temp_dir(), source })
+            }
             Source::File(path, file) => {
                 let mut piece = BytesMut::with_capacity(most);
                 let mut limited = file.take(most as u64);

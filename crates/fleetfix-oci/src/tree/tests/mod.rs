@@ -94,6 +94,11 @@ fn read(bytes: &[u8]) -> Result<LayerIndex, Error> {
     LayerIndex::read("layer", bytes, &Limits::default())
 }
 
+/// All paths, sorted.
+fn paths(index: &LayerIndex) -> Vec<Vec<u8>> {
+    (0..index.len()).map(|at| index.path(at).unwrap().to_vec()).collect()
+}
+
 fn tree(layers: impl IntoIterator<Item = Tar>) -> Tree {
     let mut tree = Tree::new();
     for layer in layers {
@@ -129,7 +134,7 @@ fn metadata_of_a_file_and_all_its_parents() {
     let tree = tree([base]);
     let found = resolve(&tree, "/usr/bin/app");
     assert_eq!(parents(&found), [("usr".into(), 0o2775), ("usr/bin".into(), 0o755)]);
-    let Target::File { metadata, hard_links } = found.target else { panic!() };
+    let Target::File { metadata, hard_links, .. } = found.target else { panic!() };
     assert_eq!((metadata.mode, metadata.uid, metadata.gid), (0o4711, 1, 2));
     assert_eq!(metadata.mtime, Mtime { seconds: 3, nanos: 0 });
     assert_eq!(hard_links, Vec::<Vec<u8>>::new());
@@ -259,7 +264,7 @@ fn a_hard_link_has_its_targets_metadata_and_its_names_are_told() {
     let upper = tar().hard_link("upper", "lower");
     let tree = tree([upper, base, lower]);
     let names = |path: &str| match resolve(&tree, path).target {
-        Target::File { metadata, hard_links } => {
+        Target::File { metadata, hard_links, .. } => {
             let names = hard_links.iter().map(|n| String::from_utf8_lossy(n).into_owned());
             (metadata.mode, names.collect::<Vec<_>>())
         }
