@@ -12,7 +12,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fleetfix-model", &[]),
     ("fleetfix-hypershift", &["model"]),
     ("fleetfix-source", &["model"]),
-    ("fleetfix-source", &["model"]),
     ("fleetfix-oci", &["model"]),
     ("fleetfix-program", &["model"]),
     ("fleetfix-registry", &["model", "oci"]),
@@ -45,7 +44,6 @@ const ARROWS: &[(&str, &[&str])] = &[
 const NEVER: &[(&str, &[&str])] = &[
     ("fleetfix-model", &["tokio", "reqwest"]),
     ("fleetfix-hypershift", &["tokio", "reqwest"]),
-    ("fleetfix-source", &["tokio", "reqwest"]),
     ("fleetfix-source", &["tokio", "reqwest"]),
     ("fleetfix-oci", &["tokio", "reqwest"]),
     ("fleetfix-program", &["tokio", "reqwest"]),

@@ -14,6 +14,7 @@ mod deps;
 mod fleet;
 mod harness;
 mod patched;
+mod plan;
 mod published;
 mod refusals;
 mod same;

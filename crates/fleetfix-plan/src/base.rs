@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleetfix_model::document::plan::{BaseImage, BasePlatform, Origin};
-use fleetfix_model::media::{HYPERSHIFT_LABELS, VCS_REF};
-use fleetfix_model::name::{Commit, ComponentTag};
+use fleetfix_hypershift::effective::Effective;
+use fleetfix_hypershift::labels;
+use fleetfix_model::document::plan::{BaseImage, BasePlatform};
+use fleetfix_model::media::VCS_REF;
+use fleetfix_model::name::Commit;
 use fleetfix_model::{Digest, Minor, Reference, Version};
 use fleetfix_registry::Client;
 use fleetfix_release::image::{self, ComponentImage};
 use tokio::task::JoinSet;
 
 use crate::Error;
-use crate::payload::{Component, Payloads};
+use crate::running::Place;
 
 /// How many images are read at a time.
 const AT_ONCE: usize = 8;
@@ -27,99 +29,100 @@ pub struct Base {
     pub uneven: BTreeSet<String>,
 }
 
-/// The images to patch, by digest.
-pub type Bases = BTreeMap<Digest, Base>;
-
-/// Where an image stands, in the first version that has it.
-struct Named {
-    version: Version,
-    pullspec: Reference,
-    commit: Option<Commit>,
+/// The images to patch.
+#[derive(Clone, Debug, Default)]
+pub struct Bases {
+    /// By digest.
+    pub images: BTreeMap<Digest, Base>,
+    /// Which of them runs where.
+    pub places: BTreeMap<Place, Digest>,
 }
 
-/// Reads the image of the component in each payload, each once.
-pub async fn read(
+impl Bases {
+    /// The base of a place.
+    pub fn at(&self, place: &Place) -> Option<&Base> {
+        self.images.get(self.places.get(place)?)
+    }
+}
+
+/// Reads what runs in each place, each image once.
+pub async fn read(client: &Client, effective: &BTreeMap<Place, Effective>) -> Result<Bases, Error> {
+    let names: BTreeSet<&Reference> =
+        effective.values().map(|effective| &effective.image).collect();
+    let read = images(client, names.into_iter().cloned()).await?;
+    let mut bases = Bases::default();
+    let mut first: BTreeMap<Digest, &Version> = BTreeMap::new();
+    for (place, effective) in effective {
+        let Some(image) = read.get(&effective.image) else { continue };
+        let (digest, version) = (image.digest, &place.1);
+        bases.places.insert(place.clone(), digest);
+        match first.get(&digest) {
+            None => {
+                first.insert(digest, version);
+                bases.images.insert(digest, base(version.minor(), effective, image));
+            }
+            Some(known) if known.minor() != version.minor() => {
+                let (one, other) = ((*known).clone(), version.clone());
+                return Err(Error::TwoLines { digest, one, other });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(bases)
+}
+
+/// Reads images, several at a time. Of several errors that of the first name is given.
+async fn images(
     client: &Client,
-    component: &Component,
-    payloads: &Payloads,
-) -> Result<Bases, Error> {
-    let mut waiting = named(&component.tag, payloads)?.into_iter();
+    names: impl Iterator<Item = Reference>,
+) -> Result<BTreeMap<Reference, ComponentImage>, Error> {
+    let mut waiting = names;
     let mut reading = JoinSet::new();
     let mut read = BTreeMap::new();
     loop {
         while reading.len() < AT_ONCE
-            && let Some((digest, named)) = waiting.next()
+            && let Some(name) = waiting.next()
         {
             let client = client.clone();
             reading.spawn(async move {
-                let read = image::read(&client, &named.pullspec).await;
-                (digest, read.map(|image| base(named, image)))
+                let found = image::read(&client, &name).await;
+                (name, found)
             });
         }
         let Some(done) = reading.join_next().await else { break };
-        let (digest, base) = done?;
-        read.insert(digest, base);
+        let (name, found) = done?;
+        read.insert(name, found);
     }
-    let base =
-        |(digest, base): (Digest, Result<Base, _>)| Ok((digest, base.map_err(Error::image)?));
-    read.into_iter().map(base).collect()
+    read.into_iter().map(|(name, found)| Ok((name, found.map_err(Error::image)?))).collect()
 }
 
-/// The digest of a component's image in the payload that stands for a version.
-pub fn digest_in(tag: &ComponentTag, payloads: &Payloads, version: &Version) -> Option<Digest> {
-    payloads.get(version)?.first()?.components.get(tag)?.pullspec.digest
+/// The commit that the labels of an image name: what all its architectures agree on.
+pub fn label(image: &ComponentImage) -> Option<Commit> {
+    let mut commits: BTreeSet<Option<&String>> =
+        image.images.iter().map(|image| image.labels.get(VCS_REF)).collect();
+    let label = if commits.len() == 1 { commits.pop_first().flatten() } else { None };
+    label.and_then(|commit| commit.parse().ok())
 }
 
-fn named(tag: &ComponentTag, payloads: &Payloads) -> Result<BTreeMap<Digest, Named>, Error> {
-    let mut images: BTreeMap<Digest, Named> = BTreeMap::new();
-    for (version, payloads) in payloads {
-        let Some(found) = payloads.first().and_then(|p| p.components.get(tag)) else { continue };
-        let Some(digest) = found.pullspec.digest else { continue };
-        if let Some(known) = images.get(&digest) {
-            if known.version.minor() != version.minor() {
-                let (one, other) = (known.version.clone(), version.clone());
-                return Err(Error::TwoLines { digest, one, other });
-            }
-            continue;
-        }
-        let named = Named {
-            version: version.clone(),
-            pullspec: found.pullspec.clone(),
-            commit: found.commit.clone(),
-        };
-        images.insert(digest, named);
-    }
-    Ok(images)
-}
-
-fn base(named: Named, read: ComponentImage) -> Base {
-    let minor: Minor = named.version.minor();
-    let of_hypershift = |labels: &BTreeMap<String, String>| -> BTreeSet<String> {
-        labels.keys().filter(|name| name.starts_with(HYPERSHIFT_LABELS)).cloned().collect()
-    };
+fn base(minor: Minor, effective: &Effective, read: &ComponentImage) -> Base {
     let each: Vec<BTreeSet<String>> =
-        read.images.iter().map(|i| of_hypershift(&i.labels)).collect();
+        read.images.iter().map(|i| labels::of_hypershift(i.labels.keys())).collect();
     let all: BTreeSet<String> = each.iter().flatten().cloned().collect();
     let uneven =
         all.iter().filter(|name| !each.iter().all(|some| some.contains(*name))).cloned().collect();
-    let mut commits: BTreeSet<Option<&String>> =
-        read.images.iter().map(|image| image.labels.get(VCS_REF)).collect();
-    // Only what all architectures agree on names the source of the image.
-    let label = if commits.len() == 1 { commits.pop_first().flatten() } else { None };
-    let label: Option<Commit> = label.and_then(|commit| commit.parse().ok());
+    let label = label(read);
     let platforms = read
         .images
-        .into_iter()
-        .map(|image| BasePlatform { platform: image.platform, digest: image.manifest })
-        .collect();
+        .iter()
+        .map(|image| BasePlatform { platform: image.platform.clone(), digest: image.manifest });
     let image = BaseImage {
         digest: read.digest,
-        repository: named.pullspec.repository,
-        media_type: read.media_type,
+        repository: effective.image.repository.clone(),
+        media_type: read.media_type.clone(),
         minor,
-        origin: Origin::Payload,
-        commit: named.commit.or_else(|| label.clone()),
-        platforms,
+        origin: effective.origin,
+        commit: effective.commit.clone().or_else(|| label.clone()),
+        platforms: platforms.collect(),
         hypershift_labels: all.into_iter().collect(),
     };
     Base { image, label, uneven }

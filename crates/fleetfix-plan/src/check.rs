@@ -4,8 +4,11 @@ use fleetfix_model::document::FixPlan;
 use fleetfix_model::document::finding::{CheckState, PlanCheck};
 use fleetfix_model::document::plan::Status;
 
-/// Checks that were made, by the first part of their findings' ids.
-const MADE: [&str; 10] = [
+use crate::sources::Given;
+
+/// Checks that need nothing but the request and its payloads, by the first part of their findings'
+/// ids.
+const ALWAYS: [&str; 10] = [
     "architecture",
     "commit",
     "component",
@@ -18,44 +21,86 @@ const MADE: [&str; 10] = [
     "waiver",
 ];
 
-/// Checks that were not made, and why.
-const NOT_MADE: [(&str, &str); 6] = [
+/// Checks that need something which may not have been given.
+const SOMETIMES: [(&str, Needs, &str); 8] = [
     (
         "ancestry",
+        Needs::Git,
         "no git repository was given: nobody checked that the fix's commit holds what it claims, nor what comes along",
     ),
     (
         "conflict",
+        Needs::Channel,
         "no channel was given: nobody checked for another active fix of the same component and version",
     ),
     (
         "downgrade",
+        Needs::Git,
         "no git repository was given: nobody checked that the fix's commit descends from the commit of each image it replaces",
     ),
     (
-        "effective-image",
-        "no deployed overrides.yaml, channel or cluster was given: the payload's image is taken for what runs",
+        "effective-image/annotations",
+        Needs::Clusters,
+        "no dump of HostedClusters was given: an annotation that names another image is not known",
     ),
     (
-        "graph",
+        "effective-image/bundles",
+        Needs::Channel,
+        "no channel was given: an active bundle that put another image in place is not known",
+    ),
+    (
+        "effective-image/overrides",
+        Needs::Overrides,
+        "no deployed overrides.yaml was given: an entry of it that names another image is not known",
+    ),
+    (
+        "platform",
+        Needs::Git,
+        "no git repository was given: the titles of the pull requests were not held against the platforms",
+    ),
+    (
+        "upgrade",
+        Needs::Graph,
         "no update graph was given: versions that no payload or request names are not covered, and upgrade paths were not followed",
     ),
-    ("parity", "programs were not compared with those they replace"),
 ];
 
-/// The checks of a plan without update graph and git repository, sorted.
-pub fn without_graph() -> Vec<PlanCheck> {
-    let made = MADE.iter().map(|name| PlanCheck {
-        name: (*name).to_owned(),
-        state: CheckState::Made,
-        reason: None,
-    });
-    let not_made = NOT_MADE.iter().map(|(name, reason)| PlanCheck {
-        name: (*name).to_owned(),
-        state: CheckState::NotMade,
-        reason: Some((*reason).to_owned()),
-    });
-    let mut checks: Vec<PlanCheck> = made.chain(not_made).collect();
+/// What a check needs.
+#[derive(Clone, Copy, Debug)]
+enum Needs {
+    Git,
+    Channel,
+    Clusters,
+    Overrides,
+    Graph,
+}
+
+impl Needs {
+    fn are_met(self, given: &Given) -> bool {
+        match self {
+            Self::Git => given.git,
+            Self::Channel => given.channel.is_some(),
+            Self::Clusters => given.clusters.is_some(),
+            Self::Overrides => given.overrides.is_some(),
+            Self::Graph => given.graph.is_some(),
+        }
+    }
+}
+
+/// The checks of a plan, sorted.
+pub fn of(given: &Given) -> Vec<PlanCheck> {
+    let check = |name: &str, reason: Option<&str>| PlanCheck {
+        name: name.to_owned(),
+        state: if reason.is_none() { CheckState::Made } else { CheckState::NotMade },
+        reason: reason.map(str::to_owned),
+    };
+    let mut checks: Vec<PlanCheck> = ALWAYS.iter().map(|name| check(name, None)).collect();
+    checks.extend(
+        SOMETIMES.iter().map(|(name, needs, reason)| {
+            check(name, Some(*reason).filter(|_| !needs.are_met(given)))
+        }),
+    );
+    checks.push(check("parity", Some("programs were not compared with those they replace")));
     checks.sort_by(|a, b| a.name.cmp(&b.name));
     checks
 }

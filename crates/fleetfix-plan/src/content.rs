@@ -6,9 +6,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use fleetfix_hypershift::finding::finding;
+use fleetfix_hypershift::labels;
 use fleetfix_model::digest::Hasher;
 use fleetfix_model::document::finding::{Finding, FindingLevel};
-use fleetfix_model::document::plan::{FileContent, PlannedFile, PlannedFix};
+use fleetfix_model::document::plan::{BaseImage, FileContent, PlannedFile, PlannedFix};
 use fleetfix_model::document::request::{FileChange, MinorFix};
 use fleetfix_model::{Digest, Minor, Platform, Reference, Repository};
 use fleetfix_registry::Client;
@@ -41,8 +42,7 @@ pub async fn pin(client: &Client, request: &Request, bases: &Bases) -> Result<Fi
         }
         let image = match &fix.image {
             Some(image) => {
-                let (pinned, findings) =
-                    finished(client, request, fix.minor, image, &platforms).await?;
+                let (pinned, findings) = finished(client, request, fix.minor, image, bases).await?;
                 fixes.findings.extend(findings);
                 Some(pinned)
             }
@@ -56,8 +56,11 @@ pub async fn pin(client: &Client, request: &Request, bases: &Bases) -> Result<Fi
 
 /// The platforms of all bases of a release line.
 fn platforms(bases: &Bases, minor: Minor) -> BTreeSet<Platform> {
-    let of_minor = bases.values().filter(|base| base.image.minor == minor);
-    of_minor.flat_map(|base| &base.image.platforms).map(|p| p.platform.clone()).collect()
+    of_minor(bases, minor).flat_map(|base| &base.platforms).map(|p| p.platform.clone()).collect()
+}
+
+fn of_minor(bases: &Bases, minor: Minor) -> impl Iterator<Item = &BaseImage> {
+    bases.images.values().map(|base| &base.image).filter(move |image| image.minor == minor)
 }
 
 fn planned(
@@ -83,6 +86,7 @@ fn planned(
         pull_requests: fix.pull_requests.clone(),
         authors: fix.authors.clone(),
         along: Vec::new(),
+        along_more: 0,
         files,
         remove,
         image,
@@ -136,13 +140,14 @@ fn hash(field: &str, path: &Path) -> Result<(Digest, u64), Error> {
     Ok((digest, size))
 }
 
-/// Pins a finished image, and sees that it is for every platform of what it replaces.
+/// Pins a finished image, and sees that it can take the place of each base: it is for all of their
+/// platforms, and has their labels.
 async fn finished(
     client: &Client,
     request: &Request,
     minor: Minor,
     image: &Reference,
-    platforms: &BTreeSet<Platform>,
+    bases: &Bases,
 ) -> Result<(Reference, Vec<Finding>), Error> {
     let named = |e| Error::of_request(request, e);
     if matches!(image.repository, Repository::Layout(_)) {
@@ -160,11 +165,14 @@ async fn finished(
             read.digest
         );
         let path = format!("image/{minor}/mutable");
-        findings.push(finding(FindingLevel::Warning, &path, message).map_err(named)?);
+        findings.push(finding(FindingLevel::Blocking, &path, message).map_err(named)?);
     }
     let has = |platform: &Platform| read.images.iter().any(|p| p.platform == *platform);
-    let missing: Vec<String> =
-        platforms.iter().filter(|p| !has(p)).map(ToString::to_string).collect();
+    let missing: Vec<String> = platforms(bases, minor)
+        .iter()
+        .filter(|platform| !has(platform))
+        .map(ToString::to_string)
+        .collect();
     if !missing.is_empty() {
         let message = format!(
             "{image} lacks {}, which the images it replaces have: build it for all of them",
@@ -172,6 +180,13 @@ async fn finished(
         );
         let path = format!("image/{minor}/platforms");
         findings.push(finding(FindingLevel::Blocking, &path, message).map_err(named)?);
+    }
+    // A label counts that all architectures have.
+    let each = read.images.iter().map(|image| labels::of_hypershift(image.labels.keys()));
+    let ours = each.reduce(|all, some| &all & &some).unwrap_or_default();
+    for base in of_minor(bases, minor) {
+        let lost = labels::lost(base.digest, &base.hypershift_labels, &ours);
+        findings.extend(lost.map_err(named)?);
     }
     Ok((image.repository.at(read.digest), findings))
 }

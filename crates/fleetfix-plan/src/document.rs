@@ -2,94 +2,88 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleetfix_hypershift::coverage::Coverage;
-use fleetfix_hypershift::delivery::{self, Place};
-use fleetfix_hypershift::finding::finding;
-use fleetfix_hypershift::{Catalogue, impact};
-use fleetfix_model::document::delivery::{Delivery, Impact};
-use fleetfix_model::document::finding::{Finding, FindingLevel};
-use fleetfix_model::document::plan::{FixPlan, FixPlanKind, Row, Status};
+use fleetfix_hypershift::conflict::{self, Ours};
+use fleetfix_hypershift::coverage::{Covered, Expanded, paths};
+use fleetfix_model::document::plan::{FixPlan, FixPlanKind, Row, Status, cleaned};
 use fleetfix_model::document::rollout::RetireWhen;
 use fleetfix_model::document::{Document, FixRequest};
-use fleetfix_model::name::ComponentTag;
 use fleetfix_model::{Digest, HostedPlatform, Minor, Version};
-use fleetfix_release::{Payload, Stream};
+use fleetfix_release::Index;
 
-use crate::base::{self, Base, Bases};
+use crate::base::Bases;
 use crate::content::Fixes;
+use crate::deliver::Delivered;
 use crate::finding::Findings;
-use crate::payload::{Component, Payloads};
+use crate::payload::Component;
 use crate::request::Request;
-use crate::{Error, check};
+use crate::running::Running;
+use crate::sources::Given;
+use crate::{Error, check, judge};
 
 /// What a plan is made of.
 #[derive(Debug)]
 pub struct Parts<'a> {
     /// The request.
     pub request: &'a Request,
-    /// What is known of components.
-    pub catalogue: &'a Catalogue,
+    /// What was given beside it.
+    pub given: &'a Given,
     /// What the fix means for each version.
-    pub coverage: Coverage,
-    /// What was found about that.
-    pub found: Vec<Finding>,
+    pub expanded: Expanded,
     /// The payloads.
-    pub payloads: &'a Payloads,
+    pub payloads: &'a Index,
     /// The component.
     pub component: Component,
-    /// Its images.
+    /// What runs.
+    pub running: Running,
+    /// How the fix gets there.
+    pub delivered: Delivered,
+    /// The images to patch.
     pub bases: Bases,
     /// The fixes.
     pub fixes: Fixes,
+    /// What was found on the way.
+    pub findings: Findings,
 }
 
 /// Makes the plan.
 pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
-    let Parts { request, catalogue, coverage, found, payloads, component, bases, fixes } = parts;
+    let Parts { request, given, expanded, payloads, component, running, bases, fixes, .. } = parts;
+    let delivered = parts.delivered;
+    let Expanded { coverage, frontier, findings: found } = expanded;
     let document = &request.document;
     let tag = component.tag;
     let named = |e| Error::of_request(request, e);
 
-    let mut findings = Findings::default();
+    let mut findings = parts.findings;
     findings.extend(found.into_iter().chain(component.finding).chain(fixes.findings));
-    for fix in fixes.planned.iter().filter(|fix| fix.commit.is_none()) {
-        let message = format!(
-            "no commit is named for {}: nobody can tell what the files were built from",
-            fix.minor
-        );
-        let path = format!("commit/{}/missing", fix.minor);
-        findings.add(finding(FindingLevel::Warning, &path, message).map_err(named)?);
+    findings.extend(running.findings);
+    findings.extend(judge::without_commit(&fixes.planned).map_err(named)?);
+    findings.extend(judge::payloads(payloads, &tag).map_err(named)?);
+    findings.extend(judge::running(payloads, &tag, &bases).map_err(named)?);
+    if let Some((graph, _)) = &given.graph {
+        findings.extend(paths::judge(document, &coverage, graph).map_err(named)?);
     }
-    let rows = rows(coverage, |version| {
-        let payload = payloads.get(version)?.first()?;
-        Some((payload.digest, base::digest_in(&tag, payloads, version)?))
-    });
-    for (version, of_version) in payloads {
-        let base = base::digest_in(&tag, payloads, version).and_then(|digest| bases.get(&digest));
-        if let (Some(payload), Some(base)) = (of_version.first(), base) {
-            about_payload(&mut findings, &tag, version, payload, of_version, base)
-                .map_err(named)?;
-        }
+    if let Some(clusters) = &given.clusters {
+        findings.extend(judge::proxied(clusters, &tag, &coverage, payloads).map_err(named)?);
     }
-    for base in bases.values() {
-        about_labels(&mut findings, base).map_err(named)?;
+    if let Some(channel) = &given.channel {
+        let ours = Ours {
+            id: &request.id,
+            revision: document.revision(),
+            component: &tag,
+            coverage: &coverage,
+            supersedes: &document.supersedes,
+            conflicts: &document.conflicts,
+        };
+        let active = channel.bundles().iter().map(|bundle| bundle.document());
+        findings.extend(conflict::judge(ours, active).map_err(named)?);
     }
 
-    let (class, said) = impact::class(&tag, catalogue).map_err(named)?;
-    findings.extend(said);
-    let mut deliveries: Vec<Delivery> = Vec::new();
-    let mut impacts: Vec<Impact> = Vec::new();
-    for (platform, minor) in lines(&rows) {
-        let place = Place { tag: &tag, class, platform, minor };
-        let (delivery, said) = delivery::choose(place, document.delivery).map_err(named)?;
-        findings.extend(said);
-        let method = delivery.as_ref().map(|delivery| delivery.method);
-        let (touched, said) =
-            impact::assess(&tag, class, platform, minor, method, catalogue).map_err(named)?;
-        findings.extend(said);
-        deliveries.extend(delivery);
-        impacts.push(touched);
-    }
+    let rows: Vec<Row> =
+        coverage.iter().map(|(place, covered)| row(place, covered, payloads, &bases)).collect();
+    findings.extend(delivered.findings.iter().cloned());
+    let by_version = |platform, minor| delivered.is_by_version(platform, minor);
+    findings.extend(running.overriding.shadowed(&coverage, by_version).map_err(named)?);
 
     let plan = FixPlan {
         api_version: document.api_version,
@@ -103,16 +97,17 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
         severity: document.severity,
         incident: document.incident.clone(),
         request: request.digest,
-        graph: None,
+        graph: given.graph.as_ref().map(|(_, digest)| *digest),
+        inputs: given.inputs.clone(),
         requester: document.requester.clone(),
         component: tag,
         fixes: fixes.planned,
-        bases: bases.into_values().map(|base| base.image).collect(),
+        bases: bases.images.into_values().map(|base| base.image).collect(),
         rows,
-        frontier: Vec::new(),
-        delivery: deliveries,
-        impact: impacts,
-        checks: check::without_graph(),
+        frontier,
+        delivery: delivered.deliveries,
+        impact: delivered.impacts,
+        checks: check::of(given),
         findings: findings.waived(&document.waivers).map_err(named)?,
         supersedes: sorted(&document.supersedes),
         conflicts: sorted(&document.conflicts),
@@ -127,105 +122,28 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
     Ok(plan)
 }
 
-/// One row per platform and version. `pinned` gives payload and base of a covered version.
-fn rows(coverage: Coverage, pinned: impl Fn(&Version) -> Option<(Digest, Digest)>) -> Vec<Row> {
-    let row = |((platform, version), covered): ((HostedPlatform, Version), _)| {
-        let fleetfix_hypershift::coverage::Covered { status, reason, seen: _ } = covered;
-        let (payload, base) = match status {
-            Status::Covered => pinned(&version).unzip(),
-            _ => (None, None),
-        };
-        Row { platform, version, status, payload, base, reason }
+fn row(
+    place: &(HostedPlatform, Version),
+    covered: &Covered,
+    payloads: &Index,
+    bases: &Bases,
+) -> Row {
+    let (platform, version) = place;
+    let pinned = || -> Option<(Digest, Digest)> {
+        Some((payloads.first(version)?.digest, *bases.places.get(place)?))
     };
-    coverage.into_iter().map(row).collect()
-}
-
-/// The platforms and release lines with a covered version.
-fn lines(rows: &[Row]) -> BTreeSet<(HostedPlatform, Minor)> {
-    let covered = rows.iter().filter(|row| row.status == Status::Covered);
-    covered.map(|row| (row.platform, row.version.minor())).collect()
-}
-
-fn about_payload(
-    findings: &mut Findings,
-    tag: &ComponentTag,
-    version: &Version,
-    payload: &Payload,
-    of_version: &[Payload],
-    base: &Base,
-) -> Result<(), fleetfix_hypershift::Error> {
-    use FindingLevel::{Blocking, Warning};
-    let mut say = |level, path: String, message: String| {
-        finding(level, &path, message).map(|f| findings.add(f))
+    let (payload, base) = match covered.status {
+        Status::Covered => pinned().unzip(),
+        _ => (None, None),
     };
-    let image = |payload: &Payload| payload.components.get(tag).map(|c| c.pullspec.digest);
-    if of_version.iter().any(|other| image(other) != image(payload)) {
-        let names: Vec<String> = of_version.iter().map(|p| p.reference.to_string()).collect();
-        let message = format!(
-            "{} have different images of `{tag}`; only that of {} is covered",
-            names.join(" and "),
-            payload.reference
-        );
-        say(Blocking, format!("payload/{version}/several"), message)?;
+    Row {
+        platform: *platform,
+        version: version.clone(),
+        status: covered.status,
+        payload,
+        base,
+        reason: covered.reason.as_deref().map(cleaned),
     }
-    if payload.differing.contains(tag) {
-        let message = format!(
-            "the architectures of {} name different images of `{tag}`; only that of {} is covered",
-            payload.reference, payload.read_from
-        );
-        say(Blocking, format!("payload/{version}/differing"), message)?;
-    }
-    let has = |architecture: &str| {
-        base.image.platforms.iter().any(|p| p.platform.architecture == architecture)
-    };
-    let missing: BTreeSet<&str> = payload
-        .platforms
-        .iter()
-        .map(|platform| platform.architecture.as_str())
-        .filter(|architecture| !has(architecture))
-        .collect();
-    if !missing.is_empty() {
-        let stream = match payload.stream {
-            Stream::Multi => "a payload for several architectures",
-            Stream::Single => "a payload",
-        };
-        let message = format!(
-            "{} is {stream}, and its image of `{tag}` is not for {}: nor will the patched one be",
-            payload.reference,
-            missing.into_iter().collect::<Vec<_>>().join(", ")
-        );
-        say(Warning, format!("architecture/{version}"), message)?;
-    }
-    let commit = payload.components.get(tag).and_then(|component| component.commit.as_ref());
-    if let (Some(commit), Some(label)) = (commit, &base.label)
-        && commit != label
-    {
-        let message = format!(
-            "{} says that `{tag}` was built from {commit}, the image's label {label}",
-            payload.reference
-        );
-        say(Warning, format!("commit/{version}/differs"), message)?;
-    }
-    if base.image.commit.is_none() {
-        let message = format!("neither payload nor label say which commit `{tag}` was built from");
-        say(Warning, format!("commit/{version}/unknown"), message)?;
-    }
-    Ok(())
-}
-
-fn about_labels(findings: &mut Findings, base: &Base) -> Result<(), fleetfix_hypershift::Error> {
-    if base.uneven.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<&str> = base.uneven.iter().map(String::as_str).collect();
-    let message = format!(
-        "the architectures of {} do not all have the labels {}, which HyperShift reads",
-        base.image.digest,
-        names.join(", ")
-    );
-    let path = format!("labels/{}", base.image.digest.short());
-    findings.add(finding(FindingLevel::Warning, &path, message)?);
-    Ok(())
 }
 
 /// Where every affected line has a release with the fix, the bundle is over once all clusters run

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use fleetfix_model::document::Rule;
 use fleetfix_model::reference::NotAReference;
-use fleetfix_model::{Class, Classify, Digest, Reference, Version};
+use fleetfix_model::{Class, Classify, Digest, HostedPlatform, Reference, Version};
 
 use crate::request::Request;
 
@@ -45,15 +45,43 @@ pub enum Error {
         #[source]
         source: Rule,
     },
+    /// The history of the source cannot be read.
+    #[error(transparent)]
+    History(#[from] fleetfix_source::Error),
+    /// A file that was given is not what it should be.
+    #[error(transparent)]
+    Yaml(fleetfix_model::yaml::Error),
+    /// A dump of HostedClusters is none.
+    #[error("{}: {problem}", path.display())]
+    Dump {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The image of an entry of `overrides.yaml` is no reference.
+    #[error("{file}: the image of {platform} {version}")]
+    OverrideImage {
+        /// The file.
+        file: String,
+        /// The platform.
+        platform: HostedPlatform,
+        /// The version.
+        version: Version,
+        /// Why.
+        #[source]
+        source: NotAReference,
+    },
+    /// The name of a finding cannot be made.
+    #[error("a finding")]
+    Finding(#[source] fleetfix_hypershift::Error),
     /// A template makes no reference.
-    #[error("{file}: field `payloadTemplates[{index}]`: version {version}")]
+    #[error("{file}: field `payloadTemplates[{index}]`")]
     Template {
         /// The request's file.
         file: String,
         /// Which template, from 0.
         index: usize,
-        /// The version put into it.
-        version: Version,
         /// Why.
         #[source]
         source: NotAReference,
@@ -70,25 +98,9 @@ pub enum Error {
         /// What the templates made of it.
         tried: Vec<Reference>,
     },
-    /// A payload cannot be read.
-    #[error("version {version}")]
-    Payload {
-        /// The version.
-        version: Version,
-        /// Why.
-        #[source]
-        source: Box<fleetfix_release::Error>,
-    },
-    /// A payload is of another version than the request says.
-    #[error("payload {reference} is version {actual}, expected {expected}")]
-    WrongVersion {
-        /// The payload.
-        reference: Box<Reference>,
-        /// The version that the request says.
-        expected: Version,
-        /// The version that the payload says.
-        actual: Version,
-    },
+    /// Payloads cannot be read.
+    #[error("the payloads")]
+    Payloads(#[source] Box<fleetfix_release::Error>),
     /// An image cannot be read.
     #[error("the image to patch")]
     Image(#[source] Box<fleetfix_release::Error>),
@@ -157,13 +169,16 @@ impl Classify for Error {
             Self::File(e) => e.class(),
             Self::Request(e) => e.class(),
             Self::Canonical { source, .. } => source.class(),
-            Self::Rules { source, .. } => source.class(),
-            Self::Payload { source, .. } | Self::Image(source) => source.class(),
+            Self::Yaml(source) => source.class(),
+            Self::History(source) => source.class(),
+            Self::Rules { source, .. } | Self::Finding(source) => source.class(),
+            Self::Payloads(source) | Self::Image(source) => source.class(),
             Self::Content { source, .. } => source.class(),
             Self::Rule { .. }
             | Self::Template { .. }
             | Self::NoPayload { .. }
-            | Self::WrongVersion { .. }
+            | Self::Dump { .. }
+            | Self::OverrideImage { .. }
             | Self::TwoLines { .. }
             | Self::NotAFile { .. } => Class::Input,
             Self::Plan(_) | Self::Thread(_) => Class::Bug,

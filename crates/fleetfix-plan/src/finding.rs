@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::Path;
 
 use fleetfix_hypershift::finding::finding;
 use fleetfix_model::Timestamp;
 use fleetfix_model::document::FixPlan;
 use fleetfix_model::document::finding::{Finding, FindingLevel, Waiver};
+use fleetfix_model::document::plan::cleaned;
 use fleetfix_model::name::FindingId;
 
-/// Findings, one per identity.
+/// Start of the names of differences between new programs and those that they replace
+/// (`fleetfix_program::Difference::finding`).
+const PARITY: &str = "parity/";
+
+/// Findings, one per identity. What they say may quote commits and names of others: it is cleaned
+/// before it stands in a plan.
 #[derive(Debug, Default)]
 pub struct Findings(BTreeMap<FindingId, Finding>);
 
@@ -24,6 +29,7 @@ impl Findings {
             Entry::Occupied(mut known) => {
                 let known = known.get_mut();
                 known.level = known.level.max(new.level);
+                known.waivable &= new.waivable;
                 if known.message != new.message {
                     known.message = format!("{}; {}", known.message, new.message);
                 }
@@ -41,14 +47,24 @@ impl Findings {
         for waiver in waivers {
             match self.0.get_mut(&waiver.finding) {
                 Some(found) => found.waiver = Some(waiver.clone()),
-                None => idle.push(&waiver.finding),
+                None => idle.push(waiver),
             }
         }
-        for id in idle {
+        for waiver in idle {
+            let id = &waiver.finding;
+            // Programs are compared when images are patched, which reads the waiver here.
+            if id.as_str().starts_with(PARITY) {
+                let message = "new programs may differ from the base's in this: they are compared \
+                               when images are patched";
+                let later = finding(FindingLevel::Blocking, id.as_str(), message.to_owned())?;
+                self.add(Finding { waiver: Some(waiver.clone()), ..later });
+                continue;
+            }
             let message = format!("the request waives `{id}`, which was not found");
             self.add(finding(FindingLevel::Info, &format!("waiver/{id}"), message)?);
         }
-        Ok(self.0.into_values().collect())
+        let clean = |found: Finding| Finding { message: cleaned(&found.message), ..found };
+        Ok(self.0.into_values().map(clean).collect())
     }
 }
 
@@ -72,18 +88,25 @@ pub fn stopping(plan: &FixPlan, now: Timestamp) -> Vec<&Finding> {
 }
 
 /// Why the plan is no good, on one line.
-pub fn refusal(plan: &Path, stopping: &[&Finding]) -> String {
+pub fn refusal(plan: &str, stopping: &[&Finding]) -> String {
     let listed: Vec<String> = stopping
         .iter()
         .map(|found| match found.waiver.as_ref().and_then(|waiver| waiver.expires) {
-            Some(expires) => format!("{} (its waiver ended {expires})", found.id),
-            None => format!("{}: {}", found.id, found.message),
+            Some(expires) if found.waivable => {
+                format!("{} (its waiver ended {expires})", found.id)
+            }
+            _ => format!("{}: {}", found.id, found.message),
         })
         .collect();
     format!(
-        "{}: {} [mend the request, or have somebody waive it by name]",
-        plan.display(),
-        listed.join("; ")
+        "{}: {} [{}]",
+        plan,
+        listed.join("; "),
+        if stopping.iter().all(|found| found.waivable) {
+            "mend the request, or have somebody waive it by name"
+        } else {
+            "mend the request: no waiver helps against all of it"
+        }
     )
 }
 
@@ -111,7 +134,8 @@ mod tests {
         findings.add(found(FindingLevel::Blocking, "a/b", "two"));
         findings.add(found(FindingLevel::Info, "a/b", "one; two"));
         findings.add(found(FindingLevel::Info, "a/a", "x"));
-        let all = findings.waived(&[waiver("a/b"), waiver("gone")]).unwrap();
+        let waivers = [waiver("a/b"), waiver("gone"), waiver("parity/go-version")];
+        let all = findings.waived(&waivers).unwrap();
         let told: Vec<String> = all
             .iter()
             .map(|f| format!("{} {:?} {} {}", f.id, f.level, f.message, f.waiver.is_some()))
@@ -119,6 +143,8 @@ mod tests {
         let expected = [
             "a/a Info x false",
             "a/b Blocking one; two true",
+            "parity/go-version Blocking new programs may differ from the base's in this: they are \
+             compared when images are patched true",
             "waiver/gone Info the request waives `gone`, which was not found false",
         ];
         assert_eq!(told, expected);

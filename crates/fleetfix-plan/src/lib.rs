@@ -1,58 +1,84 @@
 //! Resolves a fix request into a plan.
 //!
 //! The request says what is broken in the words of people; the plan pins what tooling made of it:
-//! payloads, base images, files, each by digest. It holds no clock and no path of the machine, so
-//! the same request over the same payloads is the same plan, byte by byte.
+//! payloads, what really runs, files, each by digest. It holds no clock and no path of the machine,
+//! so the same request over the same inputs is the same plan, byte by byte.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`request`] | the request with its digest and its directory |
-//! | [`payload`] | the release image of each version |
+//! | [`sources`] | what was given beside it: update graph, overrides, clusters, channel |
+//! | [`cluster`] | HostedClusters of a dump |
+//! | [`payload`] | the release images of the covered versions |
+//! | [`running`] | what runs for each of them |
 //! | [`base`] | the images to patch |
+//! | [`replaced`] | every image that the fix takes the place of |
+//! | [`history`] | what the source's history says of the fix |
+//! | [`deliver`] | how the fix gets there, and what that touches |
 //! | [`content`] | the files to put in, by digest |
+//! | [`judge`] | what these say about each other |
 //! | [`document`] | the plan from all of it |
 //! | [`finding`] | what was found, and who accepted it |
 //! | [`check`] | which checks were made |
-//! | [`table`] | the plan for people |
+//! | [`report`], [`yaml`] | the plan for people |
 
 pub mod base;
 pub mod check;
+pub mod cluster;
 pub mod content;
+pub mod deliver;
 pub mod document;
 mod error;
 pub mod finding;
+pub mod history;
+pub mod judge;
 pub mod payload;
+pub mod replaced;
+pub mod report;
 pub mod request;
-pub mod table;
+pub mod running;
+pub mod sources;
+pub mod yaml;
 
 use std::path::PathBuf;
 
-use fleetfix_hypershift::Catalogue;
+use fleetfix_hypershift::coverage::{self, Known};
+use fleetfix_hypershift::platform;
+use fleetfix_model::document::FixPlan;
+use fleetfix_model::document::finding::Finding;
 use fleetfix_model::{Digest, ToCanonical};
-use fleetfix_registry::RegistryArgs;
+use fleetfix_registry::{Client, RegistryArgs};
 use fleetfix_task::{Context, Failure, Outcome, ResultPath, Task, file};
 use serde::Serialize;
 
 pub use error::Error;
 
-/// Resolves a fix request into a plan: versions, payloads, base images, files, delivery, impact.
+use finding::Findings;
+use history::History;
+use sources::Sources;
+
+/// Resolves a fix request into a plan: versions, payloads, what runs, files, delivery, impact.
 ///
-/// A plan with a blocking finding that no waiver names is written all the same, and exits 10.
+/// A plan with a blocking finding that no waiver names is written all the same, and exits 10. What was
+/// not given is not guessed: the plan names each check that was not made.
 #[derive(Debug, clap::Parser)]
 #[command(name = "fleetfix-plan", version)]
 pub struct Args {
     /// The fix request, YAML. Files it names lie below its directory.
-    #[arg(long, env = "FLEETFIX_REQUEST", value_name = "FILE")]
-    pub request: PathBuf,
-    /// Where the plan is written, canonical JSON.
+    #[arg(long, env = "FLEETFIX_REQUEST", value_name = "FILE", required = true)]
+    pub request: Option<PathBuf>,
+    /// Where the plan is written, canonical JSON; default: nowhere, it is only printed
     #[arg(long, env = "FLEETFIX_PLAN", value_name = "FILE")]
-    pub plan: PathBuf,
-    /// What is printed: one JSON object, or the plan for people.
+    pub plan: Option<PathBuf>,
+    /// What is printed
     #[arg(long, env = "FLEETFIX_OUTPUT", value_enum, default_value_t = Output::Json)]
     pub output: Output,
     /// File for the digest of the plan.
     #[arg(long, env = "FLEETFIX_RESULT_PLAN_DIGEST", value_name = "FILE")]
     pub result_plan_digest: Option<ResultPath>,
+    /// What is known beside the request.
+    #[command(flatten)]
+    pub sources: Sources,
     /// Mirrors and credentials.
     #[command(flatten)]
     pub registry: RegistryArgs,
@@ -61,66 +87,140 @@ pub struct Args {
 /// What is printed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub enum Output {
-    /// One JSON object: `plan`, `digest`, `covered`, `blocking`.
+    /// One JSON object: `plan`, `digest`, `covered`, `blocking`, `document`
     #[default]
     Json,
-    /// Coverage, base images, delivery, impact and findings.
+    /// The same as YAML
+    Yaml,
+    /// Verdict, coverage, what is replaced, delivery, impact and findings, for a terminal
     Table,
+    /// The same for a pull request
+    Markdown,
 }
 
 /// What is printed for programs.
 #[derive(Debug, Serialize)]
 struct Written<'a> {
-    plan: &'a str,
+    /// The file, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<String>,
     digest: Digest,
     covered: usize,
     blocking: usize,
+    document: &'a FixPlan,
 }
 
 impl Task for Args {
     async fn run(self, context: &Context) -> Result<Outcome, Failure> {
+        let Some(path) = &self.request else {
+            return Err(Failure::usage("no request is given"));
+        };
         let client = self.registry.client()?;
-        let catalogue = Catalogue::built_in()?;
-        let request = request::read(&self.request)?;
-        let (coverage, found) = fleetfix_hypershift::coverage::without_graph(&request.document)
-            .map_err(|e| Error::of_request(&request, e))?;
-        let versions = payload::needed(&request, &coverage)?;
-        context.step(format_args!("reading {} payloads", versions.len()));
-        let payloads = payload::read(&client, &request, versions).await?;
-        let component = payload::component(&request, &payloads, &catalogue)?;
-        context.step(format_args!("reading the images of {}", component.tag));
-        let bases = base::read(&client, &component, &payloads).await?;
-        context.step("hashing files");
-        let fixes = content::pin(&client, &request, &bases).await?;
-        let plan = document::assemble(document::Parts {
-            request: &request,
-            catalogue: &catalogue,
-            coverage,
-            found,
-            payloads: &payloads,
-            component,
-            bases,
-            fixes,
-        })?;
+        let request = request::read(path)?;
+        let plan = plan(&client, &request, &self.sources, context).await?;
         let bytes = plan.to_canonical()?;
-        file::write_atomic(&self.plan, &bytes)?;
-
+        if let Some(path) = &self.plan {
+            file::write_atomic(path, &bytes)?;
+        }
         let stopping = finding::stopping(&plan, context.now);
         let digest = Digest::of(&bytes);
+        let file = self.plan.as_ref().map(|path| path.display().to_string());
+        let written = Written {
+            plan: file.clone(),
+            digest,
+            covered: check::covered(&plan),
+            blocking: stopping.len(),
+            document: &plan,
+        };
+        let report = || report::report(&plan, digest, context.now);
         let outcome = match self.output {
-            Output::Json => Outcome::json(&Written {
-                plan: &self.plan.display().to_string(),
-                digest,
-                covered: check::covered(&plan),
-                blocking: stopping.len(),
-            })?,
-            Output::Table => Outcome::text(table::render(&plan, digest)),
+            Output::Json => Outcome::json(&written)?,
+            Output::Yaml => {
+                let value = serde_json::to_value(&written).map_err(fleetfix_task::Error::NoJson)?;
+                Outcome::text(yaml::render(&value))
+            }
+            Output::Table => Outcome::text(report::text::render(&report())),
+            Output::Markdown => Outcome::text(report::markdown::render(&report())),
         };
         let outcome = outcome.result(self.result_plan_digest.as_ref(), digest);
         Ok(if stopping.is_empty() {
             outcome
         } else {
-            outcome.refused(finding::refusal(&self.plan, &stopping))
+            let name = file.unwrap_or_else(|| request.file.clone());
+            outcome.refused(finding::refusal(&name, &stopping))
         })
     }
+}
+
+/// Makes the plan of a request.
+pub async fn plan(
+    client: &Client,
+    request: &request::Request,
+    sources: &Sources,
+    context: &Context,
+) -> Result<FixPlan, Failure> {
+    let given = sources::read(sources, client, context).await?;
+    let history = match &sources.git {
+        Some(dir) => {
+            context.step(format_args!("reading the history in {}", dir.display()));
+            Some(History::read(dir, &request.document)?)
+        }
+        None => None,
+    };
+    let mut findings = Findings::default();
+    findings.extend(about_platform(request, history.as_ref())?);
+    let known = Known {
+        graph: given.graph.as_ref().map(|(graph, _)| graph),
+        cutoffs: given.cutoffs.clone(),
+        merged: history.as_ref().map(History::merged).unwrap_or_default(),
+    };
+    let mut expanded =
+        coverage::expand(&request.document, &known).map_err(|e| Error::of_request(request, e))?;
+    let names = payload::names(request, &given)?;
+    let versions = payload::covered(request, &expanded.coverage)?;
+    context.step(format_args!("reading the payloads of {} versions", versions.len()));
+    let (payloads, found) = payload::read(client, request, &names, &mut expanded.coverage).await?;
+    findings.extend(found);
+    let component = payload::component(request, &payloads, &given.catalogue)?;
+    let (tag, coverage) = (&component.tag, &expanded.coverage);
+    let running = running::running(&given, tag, coverage, &payloads)?;
+    context.step(format_args!("reading the images of {tag} that run"));
+    let bases = base::read(client, &running.effective).await?;
+    let delivered = deliver::decide(&request.document, tag, coverage, &given.catalogue)
+        .map_err(|e| Error::of_request(request, e))?;
+    context.step("hashing files");
+    let mut fixes = content::pin(client, request, &bases).await?;
+    if let Some(history) = history {
+        let annotated = running
+            .overriding
+            .annotated(coverage)
+            .filter(|cluster| !delivered.is_by_version(cluster.platform, cluster.version.minor()));
+        let replaced = replaced::all(client, tag, &payloads, &bases, annotated).await?;
+        findings.extend(replaced.findings);
+        findings.extend(history.judge(&mut fixes.planned, &replaced.by_minor)?);
+    }
+    let plan = document::assemble(document::Parts {
+        request,
+        given: &given,
+        expanded,
+        payloads: &payloads,
+        component,
+        running,
+        delivered,
+        bases,
+        fixes,
+        findings,
+    })?;
+    Ok(plan)
+}
+
+/// Holds the titles of the request and of its pull requests against its platforms.
+fn about_platform(
+    request: &request::Request,
+    history: Option<&History>,
+) -> Result<Vec<Finding>, Error> {
+    let platforms = request.document.affected.iter().map(|affected| affected.platform).collect();
+    let own = request.document.title.iter().map(|title| ("the request", title.as_str()));
+    let titles = own.chain(history.into_iter().flat_map(History::titles));
+    platform::judge(&platforms, titles).map_err(|e| Error::of_request(request, e))
 }

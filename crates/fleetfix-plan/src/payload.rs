@@ -1,36 +1,22 @@
-//! The release image of each version.
+//! The release images of the covered versions, and the component in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fleetfix_hypershift::Catalogue;
 use fleetfix_hypershift::component;
-use fleetfix_hypershift::coverage::Coverage;
+use fleetfix_hypershift::coverage::{Coverage, Seen};
+use fleetfix_hypershift::finding::finding;
 use fleetfix_model::document::Rule;
-use fleetfix_model::document::finding::Finding;
+use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::Status;
 use fleetfix_model::name::ComponentTag;
 use fleetfix_model::{Reference, Version};
 use fleetfix_registry::Client;
-use fleetfix_release::{Payload, Stream};
-use tokio::task::JoinSet;
+use fleetfix_release::{Index, Names};
 
 use crate::Error;
 use crate::request::Request;
-
-/// How many payloads are read at a time.
-const AT_ONCE: usize = 8;
-
-/// Where the payloads of one version may be.
-#[derive(Clone, Debug)]
-pub enum Candidates {
-    /// The request names them.
-    Named(Vec<Reference>),
-    /// Templates, tried in this order.
-    Templates(Vec<Reference>),
-}
-
-/// The payloads of each version; those for several architectures first.
-pub type Payloads = BTreeMap<Version, Vec<Payload>>;
+use crate::sources::Given;
 
 /// Which component is fixed.
 #[derive(Debug)]
@@ -41,15 +27,12 @@ pub struct Component {
     pub finding: Option<Finding>,
 }
 
-/// Where the payload of each covered version may be.
-pub fn needed(
-    request: &Request,
-    coverage: &Coverage,
-) -> Result<BTreeMap<Version, Candidates>, Error> {
-    let covered: BTreeSet<&Version> = coverage
+/// The covered versions.
+pub fn covered(request: &Request, coverage: &Coverage) -> Result<BTreeSet<Version>, Error> {
+    let covered: BTreeSet<Version> = coverage
         .iter()
         .filter(|(_, covered)| covered.status == Status::Covered)
-        .map(|((_, version), _)| version)
+        .map(|((_, version), _)| version.clone())
         .collect();
     if covered.is_empty() {
         return Err(Error::Rule {
@@ -57,122 +40,81 @@ pub fn needed(
             source: Rule::new("affected", "no version is left to cover"),
         });
     }
-    covered.into_iter().map(|v| Ok((v.clone(), candidates(request, v)?))).collect()
+    Ok(covered)
 }
 
-fn candidates(request: &Request, version: &Version) -> Result<Candidates, Error> {
-    let named: Vec<Reference> = request
-        .document
-        .payloads
-        .iter()
-        .filter(|payload| payload.version == *version)
-        .map(|payload| request.located(&payload.image))
-        .collect();
-    if !named.is_empty() {
-        return Ok(Candidates::Named(named));
+/// What the payloads are called: the request has the first word, then a list that was given, then
+/// the update graph and the request's templates together.
+pub fn names(request: &Request, given: &Given) -> Result<Names, Error> {
+    let mut names = Names { listed: given.payloads.clone(), ..Names::default() };
+    let mut listed: BTreeMap<Version, Vec<Reference>> = BTreeMap::new();
+    for payload in &request.document.payloads {
+        let image = request.located(&payload.image);
+        listed.entry(payload.version.clone()).or_default().push(image);
     }
-    let expand = |(index, template): (usize, &String)| {
-        let reference: Reference = template
-            .replace("{version}", &version.to_string())
+    names.listed.extend(listed);
+    if let Some((graph, _)) = &given.graph {
+        for version in graph.versions() {
+            let payload = graph.payload(version).map(|image| vec![image.clone()]);
+            names.graph.extend(payload.map(|images| (version.clone(), images)));
+        }
+    }
+    for (index, template) in request.document.payload_templates.iter().enumerate() {
+        let template = request
+            .located_template(template)
             .parse()
-            .map_err(|source| Error::Template {
-                file: request.file.clone(),
-                index,
-                version: version.clone(),
-                source,
-            })?;
-        Ok(request.located(&reference))
-    };
-    let templates: Vec<Reference> = request
-        .document
-        .payload_templates
-        .iter()
-        .enumerate()
-        .map(expand)
-        .collect::<Result<_, Error>>()?;
-    Ok(Candidates::Templates(templates))
+            .map_err(|source| Error::Template { file: request.file.clone(), index, source })?;
+        names.templates.push(template);
+    }
+    Ok(names)
 }
 
-/// Reads each payload once, several at a time. Of several errors the one of the lowest version is
-/// given.
+/// Reads the payloads of the covered versions. One that the update graph skips may have none; it is
+/// then left out of the coverage, and that is said.
 pub async fn read(
     client: &Client,
     request: &Request,
-    versions: BTreeMap<Version, Candidates>,
-) -> Result<Payloads, Error> {
-    let mut read = BTreeMap::new();
-    let mut reading = JoinSet::new();
-    let mut waiting = versions.into_iter();
-    loop {
-        while reading.len() < AT_ONCE
-            && let Some((version, candidates)) = waiting.next()
-        {
-            let (client, file) = (client.clone(), request.file.clone());
-            reading.spawn(async move {
-                let payloads = of_version(&client, &file, &version, candidates).await;
-                (version, payloads)
-            });
+    names: &Names,
+    coverage: &mut Coverage,
+) -> Result<(Index, Vec<Finding>), Error> {
+    let versions = covered(request, coverage)?;
+    let found = fleetfix_release::read::payloads(client, names, versions).await;
+    let found = found.map_err(|source| Error::Payloads(Box::new(source)))?;
+    let mut findings = Vec::new();
+    for (version, tried) in found.missing {
+        let mut of_version: Vec<_> =
+            coverage.iter_mut().filter(|((_, v), _)| *v == version).collect();
+        let known = of_version.iter().any(|(_, covered)| covered.seen != Seen::Skipped);
+        // Nothing was asked for, so that nothing is known.
+        if known || tried.is_empty() {
+            return Err(Error::NoPayload { file: request.file.clone(), version, tried });
         }
-        let Some(done) = reading.join_next().await else { break };
-        let (version, payloads) = done?;
-        read.insert(version, payloads);
-    }
-    read.into_iter().map(|(version, payloads)| Ok((version, payloads?))).collect()
-}
-
-async fn of_version(
-    client: &Client,
-    file: &str,
-    version: &Version,
-    candidates: Candidates,
-) -> Result<Vec<Payload>, Error> {
-    let failed = |source| Error::Payload { version: version.clone(), source: Box::new(source) };
-    let mut payloads = Vec::new();
-    match candidates {
-        Candidates::Named(named) => {
-            for reference in named {
-                payloads.push(fleetfix_release::read(client, &reference).await.map_err(failed)?);
-            }
+        for (_, covered) in &mut of_version {
+            covered.status = Status::Gap;
+            covered.reason = Some("the update graph skips it, and it has no payload".to_owned());
         }
-        Candidates::Templates(tried) => {
-            for reference in &tried {
-                match fleetfix_release::read(client, reference).await {
-                    Ok(payload) => {
-                        payloads.push(payload);
-                        break;
-                    }
-                    Err(error) if error.is_absent() => {}
-                    Err(error) => return Err(failed(error)),
-                }
-            }
-            if payloads.is_empty() {
-                let (file, version) = (file.to_owned(), version.clone());
-                return Err(Error::NoPayload { file, version, tried });
-            }
-        }
+        let listed: Vec<String> = tried.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "the update graph skips {version}, and no payload was found under {}: a cluster that runs it is not covered; name its payload, or exclude it with a reason",
+            listed.join(", ")
+        );
+        let path = format!("payload/{version}/none");
+        findings.push(finding(FindingLevel::Warning, &path, message).map_err(Error::Finding)?);
     }
-    if let Some(other) = payloads.iter().find(|payload| payload.version != *version) {
-        return Err(Error::WrongVersion {
-            reference: Box::new(other.reference.clone()),
-            expected: version.clone(),
-            actual: other.version.clone(),
-        });
-    }
-    payloads.sort_by_key(|payload| (payload.stream != Stream::Multi, payload.digest));
-    Ok(payloads)
+    covered(request, coverage)?;
+    Ok((found.index, findings))
 }
 
 /// The payload tag that the request means. Every payload must have it.
 pub fn component(
     request: &Request,
-    payloads: &Payloads,
+    payloads: &Index,
     catalogue: &Catalogue,
 ) -> Result<Component, Error> {
-    let all = || payloads.values().flatten();
-    let tags = all().flat_map(|payload| payload.components.keys().cloned()).collect();
+    let tags = payloads.iter().flat_map(|payload| payload.components.keys().cloned()).collect();
     let (tag, finding) = component::resolve(&request.document.component, &tags, catalogue)
         .map_err(|e| Error::of_request(request, e))?;
-    if let Some(payload) = all().find(|payload| !payload.components.contains_key(&tag)) {
+    if let Some(payload) = payloads.iter().find(|payload| !payload.components.contains_key(&tag)) {
         let subject = format!("payload {}", payload.reference);
         let error = component::missing(subject, &tag, payload.components.keys());
         return Err(Error::of_request(request, error));

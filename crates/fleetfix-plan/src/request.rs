@@ -57,4 +57,11 @@ impl Request {
             Repository::Registry { .. } => reference.clone(),
         }
     }
+    /// The same for a template, which is a reference with a gap in it.
+    pub fn located_template(&self, template: &str) -> String {
+        match template.strip_prefix("oci:") {
+            Some(dir) => format!("oci:{}", self.dir.join(dir).display()),
+            None => template.to_owned(),
+        }
+    }
 }

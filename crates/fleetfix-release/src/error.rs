@@ -1,6 +1,11 @@
 //! What can go wrong when a payload is read.
 
+use std::path::PathBuf;
+
+use fleetfix_model::reference::NotAReference;
 use fleetfix_model::{Class, Classify, Digest, Platform, Reference, Version, canonical};
+
+use crate::index::Key;
 
 /// Why a payload cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +144,55 @@ pub enum Error {
         /// The version of that.
         actual: Version,
     },
+    /// A payload is of another version than its name says.
+    #[error("payload {reference} is version {actual}, expected {expected}")]
+    WrongVersion {
+        /// The payload.
+        reference: Box<Reference>,
+        /// The version that it was looked up for.
+        expected: Version,
+        /// The version that it says.
+        actual: Version,
+    },
+    /// Two different payloads of one version and architecture.
+    #[error("{first} and {other} are different payloads of {key} [name one of them]")]
+    TwoPayloads {
+        /// What both claim to be.
+        key: Key,
+        /// The one that was read first.
+        first: Box<Reference>,
+        /// The other.
+        other: Box<Reference>,
+    },
+    /// A template makes no reference.
+    #[error("a name for the payload of {version}")]
+    Name {
+        /// The version put into it.
+        version: Version,
+        /// Why.
+        #[source]
+        source: NotAReference,
+    },
+    /// The file of an update graph cannot be read.
+    #[error("cannot read {}", path.display())]
+    GraphFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file of an update graph is too large.
+    #[error("{} has more than {max} bytes", path.display())]
+    GraphTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes that are read.
+        max: u64,
+    },
+    /// The server of an update graph does not give it.
+    #[error("the update graph")]
+    GraphUrl(#[source] Box<fleetfix_registry::Error>),
     /// The thread that read a layer died.
     #[error("payload {reference}: reading a layer failed")]
     Thread {
@@ -148,6 +202,9 @@ pub enum Error {
         #[source]
         source: tokio::task::JoinError,
     },
+    /// A reader died.
+    #[error("reading failed")]
+    Reader(#[source] tokio::task::JoinError),
 }
 
 impl Error {
@@ -160,7 +217,8 @@ impl Error {
 impl Classify for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Store { source, .. } => source.class(),
+            Self::Store { source, .. } | Self::GraphUrl(source) => source.class(),
+            Self::GraphFile { source, .. } => source.class(),
             Self::Manifest { source, .. } | Self::Content { source, .. } => source.class(),
             Self::Document { source, .. } | Self::Config { source, .. } => source.class(),
             Self::NoImage { .. }
@@ -170,8 +228,12 @@ impl Classify for Error {
             | Self::NotARelease { .. }
             | Self::Field { .. }
             | Self::TwoVersions { .. }
-            | Self::Mixed { .. } => Class::Input,
-            Self::Thread { .. } => Class::Bug,
+            | Self::Mixed { .. }
+            | Self::WrongVersion { .. }
+            | Self::TwoPayloads { .. }
+            | Self::Name { .. }
+            | Self::GraphTooLarge { .. } => Class::Input,
+            Self::Thread { .. } | Self::Reader(_) => Class::Bug,
         }
     }
 }

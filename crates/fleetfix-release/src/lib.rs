@@ -8,15 +8,25 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`payload`] | a payload and how it is read from a store |
+//! | [`names`] | what the payloads of a version may be called |
+//! | [`mod@read`] | the payloads of many versions, each read once |
+//! | [`index`] | payloads by version, architecture and every name |
+//! | [`graph`] | where the update graph is read from |
 //! | [`image`] | the image of a component: platforms and labels |
 //! | [`document`] | the two files |
 //! | `layer` | the search in one layer |
 
 pub mod document;
 mod error;
+pub mod graph;
 pub mod image;
+pub mod index;
 mod layer;
+pub mod names;
 pub mod payload;
+pub mod read;
 
 pub use error::Error;
-pub use payload::{Payload, Stream, read};
+pub use index::{Index, Key};
+pub use names::{Names, Template};
+pub use payload::{Payload, Stream};

@@ -15,7 +15,8 @@ use crate::document::{
     self, Component, IMAGE_REFERENCES, ImageReferences, Problem, RELEASE_METADATA,
 };
 use crate::image::Config;
-use crate::layer::{self, Failure, Findings, Found};
+use crate::index::Key;
+use crate::layer::{self, Failure, Findings};
 
 /// The architecture that is read first.
 const FIRST: &str = "amd64";
@@ -52,52 +53,47 @@ pub struct Payload {
     pub differing: BTreeSet<ComponentTag>,
 }
 
+impl Payload {
+    /// What tells it from the other payloads of its version.
+    pub fn key(&self) -> Key {
+        let architecture = match self.stream {
+            Stream::Single => Some(self.read_from.architecture.clone()),
+            Stream::Multi => None,
+        };
+        Key { version: self.version.clone(), architecture }
+    }
+}
+
+/// What a name leads to.
+#[derive(Debug)]
+pub enum Found {
+    /// A payload.
+    New(Box<Payload>),
+    /// One that was read before, by another name.
+    Known(Digest),
+}
+
 /// Reads a payload, after mirrors. All its platforms are read, because they must agree on the
 /// version; what they share is read once.
 pub async fn read(client: &Client, reference: &Reference) -> Result<Payload, Error> {
     let reader = Reader { store: client.source(&reference.repository), reference };
-    let image =
-        Image::get(&reader.store, reference).await.map_err(|source| reader.failed(source))?;
-    let stream = if image.top.kind == Kind::Index { Stream::Multi } else { Stream::Single };
-    let mut releases = Vec::new();
-    let mut seen = BTreeMap::new();
-    for child in reader.linux(&image).await? {
-        let release = reader.release(child.manifest, &mut seen).await?;
-        releases.push((child.platform, release));
+    let image = reader.image().await?;
+    reader.payload(&image).await
+}
+
+/// The same, unless its digest is among those that were read before.
+pub async fn read_new(
+    client: &Client,
+    reference: &Reference,
+    known: &[Digest],
+) -> Result<Found, Error> {
+    let reader = Reader { store: client.source(&reference.repository), reference };
+    let image = reader.image().await?;
+    let digest = image.top.digest();
+    if known.contains(&digest) {
+        return Ok(Found::Known(digest));
     }
-    let platforms = releases.iter().map(|(platform, _)| platform.clone()).collect();
-    // A stable sort: the order of the index among the others.
-    releases.sort_by_key(|(platform, _)| platform.architecture != FIRST);
-    let mut releases = releases.into_iter();
-    let Some((read_from, (version, references))) = releases.next() else {
-        return Err(reader.no_image(&image));
-    };
-    let mut differing = BTreeSet::new();
-    for (other, (actual, others)) in releases {
-        if actual != version {
-            return Err(Error::Mixed {
-                reference: reader.boxed(),
-                first: Box::new(read_from),
-                expected: version,
-                other: Box::new(other),
-                actual,
-            });
-        }
-        let names = references.components.keys().chain(others.components.keys());
-        let image = |of: &ImageReferences, tag| of.components.get(tag).map(|c| c.pullspec.digest);
-        differing
-            .extend(names.filter(|tag| image(&references, tag) != image(&others, tag)).cloned());
-    }
-    Ok(Payload {
-        reference: reference.clone(),
-        digest: image.top.digest(),
-        version,
-        stream,
-        platforms,
-        read_from,
-        components: references.components,
-        differing,
-    })
+    reader.payload(&image).await.map(|payload| Found::New(Box::new(payload)))
 }
 
 /// A manifest with its platform.
@@ -115,6 +111,55 @@ struct Reader<'a> {
 type Seen = BTreeMap<Digest, Arc<Findings>>;
 
 impl Reader<'_> {
+    async fn image(&self) -> Result<Image, Error> {
+        Image::get(&self.store, self.reference).await.map_err(|source| self.failed(source))
+    }
+
+    async fn payload(&self, image: &Image) -> Result<Payload, Error> {
+        let stream = if image.top.kind == Kind::Index { Stream::Multi } else { Stream::Single };
+        let mut releases = Vec::new();
+        let mut seen = BTreeMap::new();
+        for child in self.linux(image).await? {
+            let release = self.release(child.manifest, &mut seen).await?;
+            releases.push((child.platform, release));
+        }
+        let platforms = releases.iter().map(|(platform, _)| platform.clone()).collect();
+        // A stable sort: the order of the index among the others.
+        releases.sort_by_key(|(platform, _)| platform.architecture != FIRST);
+        let mut releases = releases.into_iter();
+        let Some((read_from, (version, references))) = releases.next() else {
+            return Err(self.no_image(image));
+        };
+        let mut differing = BTreeSet::new();
+        for (other, (actual, others)) in releases {
+            if actual != version {
+                return Err(Error::Mixed {
+                    reference: self.boxed(),
+                    first: Box::new(read_from),
+                    expected: version,
+                    other: Box::new(other),
+                    actual,
+                });
+            }
+            let names = references.components.keys().chain(others.components.keys());
+            let image =
+                |of: &ImageReferences, tag| of.components.get(tag).map(|c| c.pullspec.digest);
+            differing.extend(
+                names.filter(|tag| image(&references, tag) != image(&others, tag)).cloned(),
+            );
+        }
+        Ok(Payload {
+            reference: self.reference.clone(),
+            digest: image.top.digest(),
+            version,
+            stream,
+            platforms,
+            read_from,
+            components: references.components,
+            differing,
+        })
+    }
+
     fn boxed(&self) -> Box<Reference> {
         Box::new(self.reference.clone())
     }
@@ -213,7 +258,7 @@ impl Reader<'_> {
                 new
             };
             for (path, found) in findings.iter().filter(|(path, _)| open.contains(**path)) {
-                if let Found::File(bytes) = found {
+                if let layer::Found::File(bytes) = found {
                     files.insert(*path, bytes.clone());
                 }
             }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`build`] | a request through the whole chain, into layouts below one directory |
 //! | [`approve`] | a person's signed word about one bundle |
+//! | [`plan`] | a request resolved, for people to read |
 //! | [`demo`] | the chain over a small synthetic payload set |
 //!
 //! The task binaries are here as well (`fleetfix plan` is `fleetfix-plan`): the commands that
@@ -17,6 +18,7 @@ pub mod build;
 pub mod chain;
 pub mod demo;
 pub mod keys;
+pub mod plan;
 pub mod shown;
 
 /// Quick, safe, fleet-wide delivery of control-plane fixes for hosted OpenShift.
@@ -36,7 +38,7 @@ enum Command {
     /// Run the chain over a small synthetic payload set, and leave all of it to look at.
     Demo(demo::Args),
     /// Resolve a request into a plan.
-    Plan(Box<fleetfix_plan::Args>),
+    Plan(Box<plan::Args>),
     /// Patch images.
     Patch(Box<fleetfix_patch::Args>),
     /// Sign images.

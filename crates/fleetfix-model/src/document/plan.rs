@@ -8,7 +8,9 @@ use super::delivery::{Delivery, Impact};
 use super::finding::{Finding, PlanCheck};
 use super::request::{FileMode, Severity};
 use super::rollout::{FixReference, HealthGate, RetireWhen, Rollout, Targets};
-use super::{Rule, document, line, not_empty, not_our_own, sorted_unique, text, unique};
+use super::{
+    MAX_TEXT, Rule, document, forges, line, not_empty, not_our_own, sorted_unique, text, unique,
+};
 use crate::name::{Commit, ComponentTag, FixId, ImagePath, PrincipalName, Tag, Ticket};
 use crate::{Digest, HostedPlatform, Minor, Platform, Reference, Repository, Timestamp, Version};
 
@@ -35,6 +37,9 @@ document! {
         /// Digest of the update graph's canonical form; absent: planned without one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         graph: Option<Digest>,
+        /// What else the plan was made from, sorted by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        inputs: Vec<PlanInput>,
         /// Who asked for the fix.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         requester: Option<PrincipalName>,
@@ -87,6 +92,7 @@ document! {
         this.check_texts()?;
         not_empty("fixes", &this.fixes)?;
         not_empty("bases", &this.bases)?;
+        sorted_unique("inputs", &this.inputs, |i| i.name.clone())?;
         sorted_unique("fixes", &this.fixes, |f| f.minor)?;
         sorted_unique("bases", &this.bases, |b| b.digest)?;
         sorted_unique("rows", &this.rows, |r| (r.platform, r.version.clone()))?;
@@ -127,6 +133,9 @@ impl FixPlan {
         ];
         for (field, said) in fields {
             said.iter().try_for_each(|said| line(field, said))?;
+        }
+        for (i, input) in self.inputs.iter().enumerate() {
+            line(&format!("inputs[{i}].name"), &input.name)?;
         }
         for (i, fix) in self.fixes.iter().enumerate() {
             let field = format!("fixes[{i}].source");
@@ -176,6 +185,44 @@ pub(super) fn image_tag(id: &FixId, revision: u32, base: Digest) -> Option<Tag> 
     format!("{}-r{revision}-{}", id.as_str().to_ascii_lowercase(), base.short()).parse().ok()
 }
 
+/// Text of others made fit for a plan: one line of at most as many bytes as its texts may have, with a
+/// space for each run of characters that a terminal would act on.
+pub fn cleaned(text: &str) -> String {
+    const CUT: char = '…';
+    let mut out = String::with_capacity(text.len().min(MAX_TEXT));
+    let mut gap = false;
+    for c in text.trim().chars() {
+        if forges(c) {
+            gap = true;
+            continue;
+        }
+        if std::mem::take(&mut gap) && !out.ends_with(' ') {
+            out.push(' ');
+        }
+        if out.len() + c.len_utf8() > MAX_TEXT - CUT.len_utf8() {
+            out.push(CUT);
+            break;
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+/// Something that a plan was made from: a file or a channel.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanInput {
+    /// What it is, such as `overrides`.
+    pub name: String,
+    /// Digest of its bytes.
+    pub digest: Digest,
+}
+
 /// The fix of one release line, with the digests of its files.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -197,6 +244,9 @@ pub struct PlannedFix {
     /// Commits that come along beyond the claimed ones, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub along: Vec<AlongCommit>,
+    /// How many more come along than are listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub along_more: u64,
     /// Files to replace, sorted by path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PlannedFile>,
@@ -337,4 +387,36 @@ pub enum Status {
     Gap,
     /// It is not released yet, and covered as soon as it is.
     Unreleased,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_of_others_is_one_short_line() {
+        let table = [
+            ("", ""),
+            (" a b ", "a b"),
+            ("a\r\n\tb", "a b"),
+            ("a \u{1b}[31mb\u{202e}c", "a [31mb c"),
+            ("\u{1b}", ""),
+        ];
+        for (given, expected) in table {
+            assert_eq!(cleaned(given), expected, "{given:?}");
+        }
+        let long = cleaned(&"é".repeat(MAX_TEXT));
+        assert!(long.len() <= MAX_TEXT && long.ends_with('…'), "{} bytes", long.len());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_cleaned_may_stand_in_a_plan(given in ".*", tail in prop::collection::vec(any::<char>(), 0..20)) {
+            let given = format!("{given}{}", tail.into_iter().collect::<String>());
+            prop_assert!(text("field", &cleaned(&given)).is_ok());
+            prop_assert_eq!(cleaned(&cleaned(&given)), cleaned(&given));
+        }
+    }
 }

@@ -53,8 +53,10 @@ fn the_plan_of_a_request() {
     assert_eq!(code, 0, "{err}");
     let bytes = std::fs::read(dir.join("plan.json")).unwrap();
     let digest = Digest::of(&bytes).to_string();
-    let expected =
-        serde_json::json!({"plan": "plan.json", "digest": digest, "covered": 4, "blocking": 0});
+    let document: Value = serde_json::from_slice(&bytes).unwrap();
+    let expected = serde_json::json!({
+        "plan": "plan.json", "digest": digest, "covered": 4, "blocking": 0, "document": document,
+    });
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), expected);
     assert_eq!(std::fs::read_to_string(dir.join("digest")).unwrap(), digest);
     assert!(err.lines().all(|line| !line.starts_with("error")), "{err}");
@@ -238,13 +240,9 @@ fn what_cannot_be_resolved_leaves_no_plan() {
     );
     assert!(code == 11 && err.starts_with("error: cannot read none.yaml: "), "{err}");
     let (code, _, err) = told(
-        &command(&dir)
-            .args(["--request", "request.yaml"])
-            .env("FLEETFIX_PLAN", "")
-            .output()
-            .unwrap(),
+        &command(&dir).args(["--plan", "plan.json"]).env("FLEETFIX_REQUEST", "").output().unwrap(),
     );
-    assert!(code == 2 && err.contains("--plan <FILE>"), "{err}");
+    assert!(code == 2 && err.contains("--request <FILE>"), "{err}");
     let left: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "request and files only: {left:?}");
 }
@@ -284,42 +282,64 @@ fn architectures_of_a_payload_with_different_images_block() {
 }
 
 #[test]
-fn a_table_for_people() {
+fn for_people() {
     let material = Material::new(Upstream::default());
     let dir = material.request_dir();
+    let lines: [&str; 8] = [
+        "OCPBUGS-61296 revision 1, hypershift: LDAP logins fail after the certificate rotation",
+        "Nothing blocks this plan. 0 waived, 3 warnings, 9 checks not made.",
+        "  AWS       4.20  4.20.1 to 4.20.2 (2)  4.20.3",
+        "  4.20  4.20.1 to 4.20.2 (2)  quay.io/openshift-release-dev/ocp-v4.0-art-dev@",
+        "      replaces /usr/bin/app (amd64, arm64)",
+        "  AWS 4.20, AWS 4.21, Azure 4.21  overridesYaml, ends with the customer's upgrade: keyed by platform and exact version",
+        "  impact/aws/4.20/customer-nodes  `hypershift` reaches customer nodes: ",
+        "  upgrade  no update graph was given: ",
+    ];
     let (code, out, err) = told(&plan(&material, &dir, REQUEST, &["--output", "table"]));
     assert_eq!(code, 0, "{err}");
+    for line in lines {
+        assert!(out.lines().any(|found| found.starts_with(line)), "{line}\n{out}");
+    }
+    let (code, out, err) = told(&plan(&material, &dir, REQUEST, &["--output", "markdown"]));
+    assert_eq!(code, 0, "{err}");
     for line in [
-        "OCPBUGS-61296 revision 1 for `hypershift`",
-        "    covered          4.20.1 to 4.20.2 (2)",
-        "    fixed in payload 4.20.3 (1)",
-        "    /usr/bin/app (amd64, arm64)",
-        "  AWS 4.20 overridesYaml: keyed by platform and exact version, so that it ends with the customer's upgrade",
-        "  warning  impact/aws/4.20/customer-nodes: `hypershift` reaches customer nodes: ",
-        "  graph: no update graph was given: ",
+        "## OCPBUGS-61296 revision 1, hypershift: LDAP logins",
+        "**Nothing blocks",
+        "| AWS | 4.20 | 4.20.1 to 4.20.2 (2) | 4.20.3 |",
     ] {
         assert!(out.lines().any(|found| found.starts_with(line)), "{line}\n{out}");
     }
+    let (code, out, err) = told(&plan(&material, &dir, REQUEST, &["--output", "yaml"]));
+    assert_eq!(code, 0, "{err}");
+    let read: Value = fleetfix_model::yaml::from_yaml("out", out.as_bytes()).unwrap();
+    let written: Value =
+        serde_json::from_slice(&std::fs::read(dir.join("plan.json")).unwrap()).unwrap();
+    assert_eq!(read["document"], written);
 }
 
 #[test]
-fn a_finished_image_is_pinned() {
+fn a_finished_image_takes_the_place_of_what_runs() {
     let material = Material::new(Upstream::default());
     let dir = material.request_dir();
-    let image = |tag: &str| {
+    let with = |image: &str| {
         let files = "  files: [{path: /usr/bin/app, from: 'out/4.20/{arch}/app'}]\n";
         assert!(REQUEST.contains(files));
-        REQUEST.replace(files, &format!("  image: quay.io/openshift-release-dev/fixes:{tag}\n"))
+        REQUEST.replace(files, &format!("  image: quay.io/openshift-release-dev/fixes{image}\n"))
     };
-    let (code, _, err) = told(&plan(&material, &dir, &image("both"), &[]));
-    assert_eq!(code, 0, "{err}");
+    let (code, _, err) = told(&plan(&material, &dir, &with(":both"), &[]));
+    assert!(code == 10 && err.contains("image/4.20/mutable: "), "{err}");
     let made = read(&dir);
     let pinned = made.fixes[0].image.as_ref().unwrap();
-    assert!(pinned.tag.is_none() && pinned.digest.is_some());
-    assert!(ids(&made).contains(&"image/4.20/mutable"));
+    assert!(pinned.tag.is_none());
+    let digest = pinned.digest.unwrap();
 
-    let (code, _, err) = told(&plan(&material, &dir, &image("amd64"), &[]));
+    let (code, _, err) = told(&plan(&material, &dir, &with(&format!("@{digest}")), &[]));
+    assert_eq!(code, 0, "{err}");
+    let (code, _, err) = told(&plan(&material, &dir, &with(":amd64"), &[]));
     assert!(code == 10 && err.contains("lacks linux/arm64"), "{err}");
+    let (code, _, err) = told(&plan(&material, &dir, &with(":bare"), &[]));
+    let haproxy = "control-plane-operator-skips-haproxy";
+    assert!(code == 10 && err.contains(haproxy) && err.contains("every customer node"), "{err}");
 }
 
 #[test]

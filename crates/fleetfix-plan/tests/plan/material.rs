@@ -92,8 +92,12 @@ impl Material {
             if upstream.differing { release(&releases, "4.21.0", &other) } else { amd.clone() };
         payload(&releases, "4.21.0", &[("arm64", &arm), ("amd64", &amd)]);
 
-        for (tag, architectures) in [("both", &["amd64", "arm64"][..]), ("amd64", &["amd64"])] {
-            let digest = component(&fixes, tag, architectures, BASE_COMMIT, false);
+        for (tag, architectures) in [
+            ("both", &["amd64", "arm64"][..]),
+            ("amd64", &["amd64"]),
+            ("bare", &["amd64", "arm64"]),
+        ] {
+            let digest = component(&fixes, tag, architectures, BASE_COMMIT, tag == "bare");
             let descriptor = fixes.descriptor_of(digest);
             fixes.set_tag(&tag.parse().unwrap(), &descriptor).unwrap();
         }

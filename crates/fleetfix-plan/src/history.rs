@@ -1,0 +1,197 @@
+//! What the source's history says of the fix: what it holds, when it was merged, what comes along.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use fleetfix_hypershift::downgrade::{Along, Claim, Replaced, Replacement};
+use fleetfix_hypershift::finding::finding;
+use fleetfix_model::document::finding::{Finding, FindingLevel};
+use fleetfix_model::document::plan::{AlongCommit, PlannedFix, cleaned};
+use fleetfix_model::document::request::{FixRequest, MinorFix};
+use fleetfix_model::name::Commit;
+use fleetfix_model::{Minor, Timestamp};
+use fleetfix_source::Repository;
+use fleetfix_source::backport::Landed;
+use fleetfix_source::branch::Branch;
+
+use crate::Error;
+
+/// Most commits that come along and are listed, for one release line. More than that nobody reads.
+const LISTED: usize = 100;
+/// Names of the branch that release branches are cut from.
+const MAIN: [&str; 2] = ["main", "master"];
+
+/// The history of the source, as far as a request asks for it.
+#[derive(Debug)]
+pub struct History {
+    repository: Repository,
+    lines: BTreeMap<Minor, Line>,
+    /// Pull requests by name, and what they are called.
+    titles: BTreeMap<String, String>,
+    findings: Vec<Finding>,
+}
+
+/// The fix of one release line.
+#[derive(Clone, Debug, Default)]
+struct Line {
+    fix: Option<Commit>,
+    claims: Vec<Claim>,
+    merged: Option<Timestamp>,
+}
+
+impl History {
+    /// Looks the fixes of a request up in the repository at `dir`.
+    pub fn read(dir: &Path, request: &FixRequest) -> Result<Self, Error> {
+        let mut repository = Repository::open(dir)?;
+        let branches = repository.branches()?;
+        let mut history = Self {
+            repository,
+            lines: BTreeMap::new(),
+            titles: BTreeMap::new(),
+            findings: Vec::new(),
+        };
+        for fix in &request.fixes {
+            let line = history.line(fix, &branches)?;
+            history.lines.insert(fix.minor, line);
+        }
+        Ok(history)
+    }
+
+    /// When the fix of each release line was merged into its branch.
+    pub fn merged(&self) -> BTreeMap<Minor, Timestamp> {
+        self.lines.iter().filter_map(|(minor, line)| Some((*minor, line.merged?))).collect()
+    }
+
+    /// The pull requests that were found, by name such as `#7110`, and what they are called.
+    pub fn titles(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.titles.iter().map(|(name, title)| (name.as_str(), title.as_str()))
+    }
+
+    fn line(&mut self, fix: &MinorFix, branches: &[Branch]) -> Result<Line, Error> {
+        let release = branches.iter().find(|branch| branch.minor == Some(fix.minor));
+        let main = MAIN.iter().find_map(|name| branches.iter().find(|b| b.name == *name));
+        let landed = self.landed(fix, release, main.or(release))?;
+        let in_release = |landed: &&Landed| Some(&landed.branch) == release;
+        let mut line = Line { fix: fix.commit.clone(), ..Line::default() };
+        let mut latest: Option<&Landed> = None;
+        let mut all = true;
+        for number in &fix.pull_requests {
+            let of_number = landed.get(number).map(Vec::as_slice).unwrap_or_default();
+            let there = of_number.iter().find(in_release);
+            all &= there.is_some();
+            if let Some(there) = there
+                && latest.is_none_or(|known| known.merged.at < there.merged.at)
+            {
+                latest = Some(there);
+            }
+            // What is only in the fix's own history counts as well: a hotfix branch has its own merge.
+            let landed = there.or_else(|| of_number.first());
+            let name = format!("#{number}");
+            if let Some(landed) = landed {
+                self.titles.insert(name.clone(), cleaned(&landed.title));
+            }
+            line.claims.push(Claim { name, commit: landed.map(|landed| landed.commit.clone()) });
+        }
+        if let Some(latest) = latest.filter(|_| all) {
+            line.merged = Some(latest.merged.at);
+            if line.fix.is_none() {
+                line.fix = Some(latest.commit.clone());
+                self.inferred(fix.minor, latest)?;
+            }
+        } else if let (Some(commit), Some(release), true) =
+            (&fix.commit, release, fix.pull_requests.is_empty())
+        {
+            line.merged = self.repository.merged(commit, release)?.map(|merged| merged.at);
+        }
+        if line.merged.is_none() && line.fix.is_some() {
+            self.unmerged(fix.minor, release)?;
+        }
+        Ok(line)
+    }
+
+    /// Where the pull requests of a fix are: in its release branch, and in the history of its commit.
+    fn landed(
+        &mut self,
+        fix: &MinorFix,
+        release: Option<&Branch>,
+        main: Option<&Branch>,
+    ) -> Result<BTreeMap<u64, Vec<Landed>>, Error> {
+        let own = match &fix.commit {
+            Some(commit) if self.repository.commit(commit)?.is_some() => Some(Branch {
+                name: commit.to_string(),
+                minor: Some(fix.minor),
+                tip: commit.clone(),
+            }),
+            _ => None,
+        };
+        let branches: Vec<Branch> = release.into_iter().chain(&own).cloned().collect();
+        let Some(main) = main.or(branches.first()) else { return Ok(BTreeMap::new()) };
+        let numbers: BTreeSet<u64> = fix.pull_requests.iter().copied().collect();
+        Ok(self.repository.landed(&numbers, &branches, main)?)
+    }
+
+    fn inferred(&mut self, minor: Minor, landed: &Landed) -> Result<(), Error> {
+        let message = format!(
+            "no commit is named for {minor}: {} of {} is taken, the last merge of its pull requests",
+            landed.commit, landed.branch.name
+        );
+        self.say(FindingLevel::Warning, &format!("commit/{minor}/inferred"), message)
+    }
+
+    fn unmerged(&mut self, minor: Minor, release: Option<&Branch>) -> Result<(), Error> {
+        let branch = release.map_or_else(
+            || format!("the repository has no branch of {minor}"),
+            |release| format!("it is not in {}", release.name),
+        );
+        let message = format!(
+            "the fix of {minor} is not known to be merged ({branch}): the release that follows may lack it"
+        );
+        self.say(FindingLevel::Warning, &format!("commit/{minor}/unmerged"), message)
+    }
+
+    fn say(&mut self, level: FindingLevel, path: &str, message: String) -> Result<(), Error> {
+        self.findings.push(finding(level, path, message).map_err(Error::Finding)?);
+        Ok(())
+    }
+
+    /// Judges what the fixes hold against what they replace, and puts into each fix what was found:
+    /// its commit, and what comes along.
+    pub fn judge(
+        mut self,
+        fixes: &mut [PlannedFix],
+        replaced: &BTreeMap<Minor, Vec<Replaced>>,
+    ) -> Result<Vec<Finding>, Error> {
+        let mut findings = std::mem::take(&mut self.findings);
+        for fix in fixes {
+            let line = self.lines.remove(&fix.minor).unwrap_or_default();
+            let of_minor = replaced.get(&fix.minor).cloned().unwrap_or_default();
+            let replacement = Replacement {
+                minor: fix.minor,
+                fix: line.fix.clone(),
+                claims: line.claims,
+                replaced: of_minor,
+            };
+            let answers = self.repository.ancestry(replacement.questions())?;
+            findings.extend(replacement.judge(&answers).map_err(Error::Finding)?);
+            let along = self.along(&replacement)?;
+            findings.extend(replacement.along(&along).map_err(Error::Finding)?);
+            fix.commit = fix.commit.take().or(line.fix);
+            fix.along_more = (along.total - along.commits.len()) as u64;
+            fix.along = along.commits;
+        }
+        Ok(findings)
+    }
+
+    fn along(&mut self, replacement: &Replacement) -> Result<Along, Error> {
+        let Some(fix) = &replacement.fix else { return Ok(Along::default()) };
+        let known: Vec<Commit> =
+            replacement.replaced.iter().filter_map(|image| image.commit.clone()).collect();
+        let claimed: Vec<Commit> =
+            replacement.claims.iter().filter_map(|claim| claim.commit.clone()).collect();
+        let found = self.repository.along(fix, &known, &claimed, LISTED)?;
+        let Some(found) = found else { return Ok(Along::default()) };
+        let clean = |along: AlongCommit| AlongCommit { title: cleaned(&along.title), ..along };
+        let commits: Vec<AlongCommit> = found.commits.into_iter().map(clean).collect();
+        Ok(Along { total: found.total.max(commits.len()), commits })
+    }
+}

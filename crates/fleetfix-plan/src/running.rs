@@ -1,0 +1,107 @@
+//! What runs now, for each version that the fix covers.
+
+use std::collections::BTreeMap;
+
+use fleetfix_hypershift::coverage::Coverage;
+use fleetfix_hypershift::effective::{Effective, Overriding, mutable};
+use fleetfix_hypershift::finding::finding;
+use fleetfix_model::document::finding::{Finding, FindingLevel};
+use fleetfix_model::document::plan::{Origin, Status};
+use fleetfix_model::name::ComponentTag;
+use fleetfix_model::{HostedPlatform, Version};
+use fleetfix_release::{Index, Payload};
+
+use crate::sources::Given;
+use crate::{Error, cluster};
+
+/// Most clusters that one finding lists.
+const LISTED: usize = 5;
+
+/// A version on a platform.
+pub type Place = (HostedPlatform, Version);
+
+/// What runs.
+#[derive(Debug)]
+pub struct Running {
+    /// On clusters without an annotation of their own: what is patched.
+    pub effective: BTreeMap<Place, Effective>,
+    /// What takes the place of payloads' images.
+    pub overriding: Overriding,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// Finds out what runs for each covered version, all of which have a payload with the component.
+pub fn running(
+    given: &Given,
+    component: &ComponentTag,
+    coverage: &Coverage,
+    payloads: &Index,
+) -> Result<Running, Error> {
+    let mut overriding = Overriding::default();
+    for bundle in given.channel.iter().flat_map(|channel| channel.bundles()) {
+        overriding.add_bundle(bundle.document(), component);
+    }
+    let covered: Vec<&Place> = coverage
+        .iter()
+        .filter(|(_, covered)| covered.status == Status::Covered)
+        .map(|(place, _)| place)
+        .collect();
+    if let Some(overrides) = &given.overrides {
+        for place in &covered {
+            let (platform, version) = place;
+            let Some(image) = overrides.image(*platform, version) else { continue };
+            let image = image.parse().map_err(|source| Error::OverrideImage {
+                file: overrides.file().to_owned(),
+                platform: *platform,
+                version: version.clone(),
+                source,
+            })?;
+            overriding.overrides.insert((*place).clone(), image);
+        }
+    }
+    let mut findings = Vec::new();
+    if let Some(clusters) = &given.clusters {
+        let found = cluster::annotations(clusters, component, payloads);
+        overriding.annotated = found.annotated;
+        findings.extend(unclear(&found.unclear)?);
+    }
+    let mut effective = BTreeMap::new();
+    for place in covered {
+        let (platform, version) = place;
+        let Some(payload) = payloads.first(version).and_then(|p| of_payload(p, component)) else {
+            continue;
+        };
+        let runs = overriding.effective(component, *platform, version, payload);
+        findings.extend(mutable(*platform, version, &runs).map_err(Error::Finding)?);
+        effective.insert(place.clone(), runs);
+    }
+    Ok(Running { effective, overriding, findings })
+}
+
+/// The image that a payload names.
+pub fn of_payload(payload: &Payload, component: &ComponentTag) -> Option<Effective> {
+    let found = payload.components.get(component)?;
+    Some(Effective {
+        image: found.pullspec.clone(),
+        origin: Origin::Payload,
+        commit: found.commit.clone(),
+    })
+}
+
+fn unclear(clusters: &[(String, String)]) -> Result<Option<Finding>, Error> {
+    if clusters.is_empty() {
+        return Ok(None);
+    }
+    let told: Vec<String> =
+        clusters.iter().take(LISTED).map(|(name, problem)| format!("{name}: {problem}")).collect();
+    let more = clusters.len().saturating_sub(told.len());
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let message = format!(
+        "of {} annotated clusters it cannot be told what they run: {}{more}",
+        clusters.len(),
+        told.join("; ")
+    );
+    let found = finding(FindingLevel::Warning, "effective-image/unclear", message);
+    found.map(Some).map_err(Error::Finding)
+}

@@ -1,0 +1,167 @@
+//! Plans with the source's history: older code is refused, and what comes along is shown.
+
+use std::path::PathBuf;
+
+use fleetfix_tests::child;
+
+use super::upstream::{Image, Upstream, but, refused, request, waiving};
+
+const AFFECTED: &str = "{platform: AWS, introduced: 4.20.5, fixedIn: 4.20.6}";
+
+/// A git repository with a clock of its own.
+struct Source {
+    dir: PathBuf,
+    minute: u32,
+}
+
+impl Source {
+    fn new(upstream: &Upstream) -> Self {
+        let dir = upstream.bench.path("source");
+        std::fs::create_dir(&dir).unwrap();
+        let source = Self { dir, minute: 0 };
+        source.git(&["init", "--quiet", "--initial-branch=main"]);
+        source
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let mut command = child::command("git", &self.dir);
+        let date = format!("2026-01-01T00:{:02}:00Z", self.minute);
+        command.current_dir(&self.dir).args(args);
+        command.envs([("GIT_AUTHOR_DATE", &date), ("GIT_COMMITTER_DATE", &date)]);
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "Amir");
+            command.env(format!("GIT_{who}_EMAIL"), "amir@example.com");
+        }
+        child::run(&mut command).success().text().to_owned()
+    }
+
+    fn head(&self) -> String {
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// A commit on what is checked out; its name.
+    fn commit(&mut self, message: &str) -> String {
+        self.minute += 1;
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
+        self.head()
+    }
+
+    /// A pull request with one commit, merged into what is checked out; the merge.
+    fn merge(&mut self, number: u32, title: &str) -> String {
+        let branch = self.git(&["rev-parse", "--abbrev-ref", "HEAD"]);
+        self.git(&["checkout", "--quiet", "-b", &format!("pull-{number}")]);
+        self.commit(title);
+        self.git(&["checkout", "--quiet", &branch]);
+        self.minute += 1;
+        let message = format!("Merge pull request #{number} from amir/fix\n\n{title}");
+        let from = format!("pull-{number}");
+        self.git(&["merge", "--quiet", "--no-ff", "--message", &message, &from]);
+        self.head()
+    }
+}
+
+/// Two releases of 4.20, a hotfix that is not in them, and a fix that lacks the hotfix.
+struct World {
+    upstream: Upstream,
+    source: Source,
+    released: String,
+    hotfix: String,
+    fix: String,
+}
+
+fn world() -> World {
+    let upstream = Upstream::new();
+    let mut source = Source::new(&upstream);
+    source.commit("Start");
+    source.git(&["checkout", "--quiet", "-b", "release-4.20"]);
+    let released = source.commit("Release 4.20.5");
+    source.git(&["checkout", "--quiet", "-b", "hotfix"]);
+    let hotfix = source.commit("An earlier hotfix");
+    source.git(&["checkout", "--quiet", "release-4.20"]);
+    source.commit("Something else \u{202e}entirely");
+    let fix = source.merge(7110, "Fix LDAP logins");
+    let image = upstream.component(Image::new("4.20", &released));
+    upstream.payload("4.20.5", &image, &released);
+    World { upstream, source, released, hotfix, fix }
+}
+
+fn request_for(commit: &str) -> String {
+    but(&request(AFFECTED), super::upstream::FIX, commit)
+}
+
+/// The fix is newer than the payload's image, and older than what runs.
+#[test]
+fn a_fix_that_lacks_what_runs() {
+    let World { upstream, mut source, hotfix, fix, .. } = world();
+    let image = upstream.fix(Image::new("hotfix", &hotfix));
+    let short = &image.rsplit_once(':').unwrap().1[..12];
+    let overrides = format!(
+        "platforms:\n  aws:\n    overrides:\n    - version: 4.20.5\n      cpoImage: {image}\n"
+    );
+    upstream.file("overrides.yaml", &overrides);
+    // Against the payload's image alone it would pass.
+    upstream.plan(&request_for(&fix), &["--git", "source"]).success();
+    let given = ["--git", "source", "--overrides", "overrides.yaml"];
+    let id = format!("downgrade/4.20/{short}");
+    let says = ["does not descend from", "clusters would run older code", "no waiver helps"];
+    refused(upstream.plan(&request_for(&fix), &given), &id, &says);
+    refused(upstream.plan(&waiving(&request_for(&fix), &id), &given), &id, &says);
+
+    source.git(&["checkout", "--quiet", "-b", "both", &fix]);
+    source.git(&["merge", "--quiet", "--no-ff", "--message", "Both", "hotfix"]);
+    let both = source.commit("Built from this");
+    upstream.plan(&request_for(&both), &given).success();
+}
+
+#[test]
+fn what_comes_along_is_listed_and_what_is_claimed_is_there() {
+    let World { upstream, fix, released, .. } = world();
+    upstream.plan(&request_for(&fix), &["--git", "source"]).success();
+    let plan = upstream.written();
+    let along = plan["fixes"][0]["along"].as_array().unwrap();
+    let titles: Vec<&str> = along.iter().map(|c| c["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, ["Something else entirely"], "{plan:#}");
+
+    // A commit that is in the repository and lacks the pull request.
+    let output = upstream.plan(&request_for(&released), &["--git", "source"]);
+    refused(output, "ancestry/4.20/7110", &["is not in the fix's commit"]);
+    // One that nobody has.
+    let nowhere = upstream.plan(&request_for(&"f".repeat(40)), &["--git", "source"]);
+    refused(nowhere, "downgrade/4.20/", &["the repository lacks", "fetch both"]);
+    let without = upstream.plan(&request_for(&fix), &["--git", "nowhere"]).code(11);
+    assert!(without.stderr.contains("nowhere is no git repository"), "{without}");
+}
+
+/// Fixes for Azure once went under AWS (openshift/hypershift #9009, #9010).
+#[test]
+fn a_fix_under_the_wrong_platform() {
+    let World { upstream, mut source, .. } = world();
+    source.git(&["checkout", "--quiet", "release-4.20"]);
+    let fix = source.merge(9009, "ARO: tolerate a missing subnet");
+    let aws = but(&request_for(&fix), "[7110]", "[7110, 9009]");
+    let given = ["--git", "source"];
+    let says = ["names Azure, and the request is for AWS", "name the platform that is affected"];
+    refused(upstream.plan(&aws, &given), "platform/9009", &says);
+    upstream.plan(&but(&aws, "platform: AWS", "platform: Azure"), &given).success();
+    upstream.plan(&waiving(&aws, "platform/9009"), &given).success();
+}
+
+/// The pull request is enough: its merge is in the release branch, and the first z-stream whose
+/// development cutoff follows it has the fix.
+#[test]
+fn a_pull_request_and_cutoffs_are_enough() {
+    let World { upstream, fix, .. } = world();
+    let graph = super::upstream::graph(&[&["4.20.5"], &["4.21.0"]], &[]);
+    upstream.file("graph.json", &graph);
+    let cutoffs = "4.20.6: 2025-12-01T00:00:00Z\n4.20.7: 2026-02-01T00:00:00Z\n";
+    upstream.file("cutoffs.yaml", cutoffs);
+    let commit = format!("  commit: {}\n", super::upstream::FIX);
+    let open = but(&but(&request(AFFECTED), &commit, ""), ", fixedIn: 4.20.6", "");
+    let given = ["--git", "source", "--graph", "graph.json"];
+    refused(upstream.plan(&open, &given), "coverage/aws/4.20/open-end", &["development cutoff"]);
+    upstream.plan(&open, &[&given[..], &["--cutoffs", "cutoffs.yaml"]].concat()).success();
+    let plan = upstream.written();
+    assert_eq!(plan["fixes"][0]["commit"], fix.as_str());
+    assert_eq!(plan["frontier"], serde_json::json!(["4.20.7"]));
+    assert_eq!(upstream.versions("unreleased"), ["4.20.6"]);
+}

@@ -1,0 +1,7 @@
+//! `fleetfix-plan` from outside: what it refuses, what it makes, and that it always makes the same.
+
+mod defects;
+mod history;
+mod same;
+mod traps;
+pub(crate) mod upstream;
