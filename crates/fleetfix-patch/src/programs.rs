@@ -1,0 +1,348 @@
+//! Whether new programs are built as those that they replace.
+//!
+//! The new ones lie on disk. What is known of a base's program is remembered by layer and path, so
+//! that a base is read once; where it is not known, its layer is read again for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fleetfix_model::digest::Hasher;
+use fleetfix_model::{Digest, Platform};
+use fleetfix_oci::change::{Action, Change};
+use fleetfix_oci::manifest::RawDescriptor;
+use fleetfix_oci::tree::{Final, Limits, Target, Tree, files};
+use fleetfix_program::difference::{Severity, Subject};
+use fleetfix_program::{Difference, Program, compare, for_architecture};
+use fleetfix_registry::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::base::{Base, BaseImage};
+use crate::job::Files;
+
+/// Largest file of the cache that is read, in bytes: more than the largest list of modules.
+const MAX_CACHED: u64 = 16 << 20;
+
+/// A file that a patch writes, and what it stands in for.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Its path, as it was asked for.
+    pub path: String,
+    /// Digest of the new content.
+    pub new: Digest,
+    /// Where the old content lies; `None`: the base has none.
+    pub old: Option<Old>,
+}
+
+/// Content of a base.
+#[derive(Clone, Debug)]
+pub struct Old {
+    /// The layer that has it.
+    pub layer: RawDescriptor,
+    /// Its path in that layer.
+    pub path: Vec<u8>,
+    /// True if anybody may run it.
+    pub executable: bool,
+}
+
+/// The files that `changes` write onto a tree on which all of them are placed. `layers` are the
+/// image's, the lowest first.
+pub fn written(
+    tree: &Tree,
+    layers: &[RawDescriptor],
+    changes: &[Change],
+) -> Result<Vec<Written>, fleetfix_oci::Error> {
+    let mut all = Vec::new();
+    for change in changes {
+        let Action::Write { digest, .. } = change.action else { continue };
+        let found = tree.resolve(change.path.as_str().as_bytes(), Final::Follow)?;
+        let Some(found) = found else { continue };
+        let old = match found.target {
+            Target::File { metadata, content, .. } => {
+                let layer = layers.iter().rev().nth(content.layer).cloned();
+                let executable = metadata.mode & 0o111 != 0;
+                layer.map(|layer| Old { layer, path: content.path, executable })
+            }
+            _ => None,
+        };
+        all.push(Written { path: change.path.to_string(), new: digest, old });
+    }
+    Ok(all)
+}
+
+/// A difference between a new program and the one it replaces.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Finding {
+    /// The image's platform.
+    pub platform: Platform,
+    /// The program's path, as it was asked for.
+    pub path: String,
+    /// True if somebody accepted it by name.
+    pub accepted: bool,
+    /// What differs.
+    #[serde(flatten)]
+    pub difference: Difference,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}: {}", self.platform, self.path, self.difference)
+    }
+}
+
+/// What is remembered of a base's file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Known {
+    Program(Box<Program>),
+    /// No ELF file.
+    Other,
+    /// An ELF file that cannot be read.
+    Broken,
+}
+
+/// Compares programs.
+#[derive(Debug)]
+pub struct Programs {
+    files: Files,
+    cache: Option<PathBuf>,
+    new: Mutex<BTreeMap<Digest, Option<Arc<Program>>>>,
+}
+
+impl Programs {
+    /// New contents are in `files`; what bases hold is remembered below `cache`.
+    pub fn new(files: Files, cache: Option<&Path>) -> Self {
+        Self { files, cache: cache.map(|dir| dir.join("programs-1")), new: Mutex::default() }
+    }
+
+    /// Compares every program that goes onto a base with the one that it replaces.
+    ///
+    /// # Errors
+    /// [`Error::OtherBuild`] if one differs in what nobody accepted, or cannot run at all.
+    pub async fn check(&self, base: &Base) -> Result<Vec<Finding>, Error> {
+        let mut findings = Vec::new();
+        for image in &base.images {
+            findings.extend(self.check_image(base, image).await?);
+        }
+        let refused = findings.iter().filter(|f| !f.accepted);
+        let refused: Vec<String> = refused.map(ToString::to_string).collect();
+        if refused.is_empty() || !self.are_as_planned(base).await? {
+            return Ok(findings);
+        }
+        let names = |severity| {
+            let of = |f: &&Finding| !f.accepted && f.difference.severity() == severity;
+            let names = findings.iter().filter(of).filter_map(|f| f.difference.finding());
+            names.map(|name| name.to_string()).collect::<BTreeSet<_>>()
+        };
+        let next = if names(Severity::Refused).is_empty() {
+            let names = names(Severity::Waivable).into_iter().collect::<Vec<_>>().join(", ");
+            format!("build them as the base's, or have each accepted by name: {names}")
+        } else {
+            "build them for the base's architecture".to_owned()
+        };
+        Err(Error::OtherBuild { base: base.name(), differences: refused.join("; "), next })
+    }
+
+    /// False if a file is not the one that was asked for any more: whoever puts it into a layer says
+    /// so, and nothing that it says of itself counts.
+    async fn are_as_planned(&self, base: &Base) -> Result<bool, Error> {
+        let written = base.images.iter().flat_map(|image| &image.written);
+        let files: BTreeMap<Digest, PathBuf> = written
+            .filter_map(|written| Some((written.new, self.files.get(&written.new)?.clone())))
+            .collect();
+        let checked = tokio::task::spawn_blocking(move || {
+            for (digest, path) in files {
+                let read = has_digest(&path, digest);
+                if !read.map_err(|source| Error::Content { path, source })? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        });
+        checked.await.map_err(|_| Error::Abandoned { what: "new files" })?
+    }
+
+    async fn check_image(&self, base: &Base, image: &BaseImage) -> Result<Vec<Finding>, Error> {
+        let mut pairs = Vec::new();
+        for written in &image.written {
+            let new = self.new_program(written).await?;
+            // A script or a configuration that stays one; what nobody runs is no program.
+            let old = written.old.as_ref().filter(|old| new.is_some() || old.executable);
+            if new.is_some() || old.is_some() {
+                pairs.push((written, new, old));
+            }
+        }
+        let wanted: Vec<&Old> = pairs.iter().filter_map(|(_, _, old)| *old).collect();
+        let name = format!("{} ({})", base.name(), image.platform);
+        let known = self.old_programs(&base.source, &name, &wanted).await?;
+        let mut findings = Vec::new();
+        for (written, new, old) in pairs {
+            let differences = match old.and_then(|old| known.get(&(old.layer.digest, &old.path))) {
+                Some(Known::Broken) => vec![Difference {
+                    subject: Subject::Format,
+                    expected: "an ELF file that cannot be read".into(),
+                    actual: if new.is_some() { "an ELF file" } else { "no ELF file" }.into(),
+                }],
+                Some(Known::Program(old)) => {
+                    compare(Some(old.as_ref()), new.as_deref(), base.job.commit.as_ref())
+                }
+                Some(Known::Other) => compare(None, new.as_deref(), None),
+                None if old.is_some() && new.is_some() => vec![Difference {
+                    subject: Subject::Format,
+                    expected: "a sparse file, which is not read".into(),
+                    actual: "an ELF file".into(),
+                }],
+                None => Vec::new(),
+            };
+            let architecture = &image.platform.architecture;
+            let misplaced = new.as_deref().and_then(|new| for_architecture(new, architecture));
+            let of_machine = |d: &Difference| d.subject == Subject::Architecture;
+            let misplaced = misplaced.filter(|_| !differences.iter().any(of_machine));
+            findings.extend(misplaced.into_iter().chain(differences).map(|difference| Finding {
+                platform: image.platform.clone(),
+                path: written.path.clone(),
+                accepted: difference.severity() == Severity::Waivable
+                    && difference.finding().is_some_and(|id| base.job.accepted.contains(&id)),
+                difference,
+            }));
+        }
+        Ok(findings)
+    }
+
+    async fn new_program(&self, written: &Written) -> Result<Option<Arc<Program>>, Error> {
+        let locked = || self.new.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = locked().get(&written.new) {
+            return Ok(known.clone());
+        }
+        let expected = written.new;
+        let Some(path) = self.files.get(&expected).cloned() else { return Ok(None) };
+        let read = tokio::task::spawn_blocking(move || {
+            let failed = |source| Error::Content { path: path.clone(), source };
+            let file = File::open(&path).map_err(failed)?;
+            let subject = format!("new program {}", path.display());
+            match fleetfix_program::read(&subject, file) {
+                Ok(program) => Ok(program),
+                Err(_) if !has_digest(&path, expected).map_err(failed)? => Ok(None),
+                Err(source) => Err(Error::Program { source }),
+            }
+        });
+        let program = read.await.map_err(|_| Error::Abandoned { what: "a new program" })??;
+        let program = program.map(Arc::new);
+        locked().insert(written.new, program.clone());
+        Ok(program)
+    }
+
+    /// What is known of contents of a base, by layer and path.
+    async fn old_programs<'a>(
+        &self,
+        source: &Store,
+        base: &str,
+        wanted: &[&'a Old],
+    ) -> Result<BTreeMap<(Digest, &'a Vec<u8>), Known>, Error> {
+        let mut known = BTreeMap::new();
+        let mut missing: BTreeMap<Digest, (&RawDescriptor, BTreeSet<&'a Vec<u8>>)> =
+            BTreeMap::new();
+        for old in wanted {
+            if let Some(found) = self.remembered(old.layer.digest, &old.path) {
+                known.insert((old.layer.digest, &old.path), found);
+            } else {
+                let layer =
+                    missing.entry(old.layer.digest).or_insert((&old.layer, BTreeSet::new()));
+                layer.1.insert(&old.path);
+            }
+        }
+        for (digest, (layer, paths)) in missing {
+            let reader = source.blob_reader(digest, Some(layer.size)).await?.into_read();
+            let wanted: Vec<Vec<u8>> = paths.iter().map(|path| (*path).clone()).collect();
+            let read = tokio::task::spawn_blocking(move || read_layer(digest, reader, wanted));
+            let read = read.await.map_err(|_| Error::Abandoned { what: "a layer" })?;
+            let mut read = read.map_err(Error::base(base))?;
+            for path in paths {
+                let Some(found) = read.remove(path) else { continue };
+                self.remember(digest, path, &found);
+                known.insert((digest, path), found);
+            }
+        }
+        Ok(known)
+    }
+
+    fn file(&self, layer: Digest, path: &[u8]) -> Option<PathBuf> {
+        let key = [layer.hex().as_bytes(), b"/", path].concat();
+        Some(self.cache.as_ref()?.join(Digest::of(&key).hex()))
+    }
+
+    /// Read only where nobody else could have written it, as layers' indexes are.
+    fn remembered(&self, layer: Digest, path: &[u8]) -> Option<Known> {
+        let file = self.file(layer, path)?;
+        let metadata = fs::symlink_metadata(&file).ok()?;
+        let owner = fs::metadata(self.cache.as_ref()?).ok()?;
+        let trusted = metadata.is_file()
+            && metadata.mode() & 0o022 == 0
+            && metadata.uid() == owner.uid()
+            && metadata.len() <= MAX_CACHED;
+        if !trusted {
+            return None;
+        }
+        serde_json::from_slice(&fs::read(file).ok()?).ok()
+    }
+
+    /// A cache that cannot be written costs time next time, and is no reason to fail.
+    fn remember(&self, layer: Digest, path: &[u8], known: &Known) {
+        let written = || -> io::Result<()> {
+            let (Some(dir), Some(file)) = (&self.cache, self.file(layer, path)) else {
+                return Ok(());
+            };
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+            let mut new = tempfile::NamedTempFile::new_in(dir)?;
+            serde_json::to_writer(&mut new, known)?;
+            new.persist(file)?;
+            Ok(())
+        };
+        let _ = written();
+    }
+}
+
+fn has_digest(path: &Path, expected: Digest) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish().0 == expected),
+            n => hasher.update(buffer.get(..n).unwrap_or_default()),
+        }
+    }
+}
+
+/// Reads programs out of a layer, each by way of a file of its own.
+fn read_layer(
+    digest: Digest,
+    reader: impl Read,
+    wanted: Vec<Vec<u8>>,
+) -> Result<BTreeMap<Vec<u8>, Known>, fleetfix_oci::Error> {
+    let subject = format!("layer {digest}");
+    // A sparse file is not shown, and not compared.
+    let mut out: BTreeMap<Vec<u8>, Option<File>> =
+        wanted.into_iter().map(|path| (path, None)).collect();
+    files(&subject, reader, &Limits::default(), |mut content| {
+        if let Some(out) = out.get_mut(content.path) {
+            let mut file = tempfile::tempfile()?;
+            io::copy(&mut content, &mut file)?;
+            *out = Some(file);
+        }
+        Ok(())
+    })?;
+    let failed = |source| fleetfix_oci::Error::Read { subject: "a temporary file".into(), source };
+    let read = |file| match fleetfix_program::read(&subject, file) {
+        Ok(Some(program)) => Ok(Known::Program(Box::new(program))),
+        Ok(None) => Ok(Known::Other),
+        Err(fleetfix_program::Error::Read { source, .. }) => Err(failed(source)),
+        Err(_) => Ok(Known::Broken),
+    };
+    let found = out.into_iter().filter_map(|(path, file)| Some((path, file?)));
+    found.map(|(path, file)| Ok((path, read(file)?))).collect()
+}
