@@ -98,15 +98,16 @@ impl Limits {
         Self { first_wait, longest_wait: first_wait.saturating_mul(ratio), ..self }
     }
 
-    /// The same with another deadline, which nothing waits longer than.
+    /// The same with another deadline. Where it is sooner, a single wait is no larger a part of it
+    /// than it is by default, so that there is time for another try.
     #[must_use]
     pub fn within(self, deadline: Duration) -> Self {
         Self {
-            connect: self.connect.min(deadline),
-            idle: self.idle.min(deadline),
-            answer: self.answer.min(deadline),
+            connect: self.connect.min(deadline / 10),
+            idle: self.idle.min(deadline / 10),
+            answer: self.answer.min(deadline / 5),
             upload_answer: self.upload_answer.min(deadline),
-            pace_after: self.pace_after.min(deadline),
+            pace_after: self.pace_after.min(deadline / 5),
             deadline,
             ..self
         }
@@ -117,12 +118,13 @@ impl Options {
     /// What the environment says. `authfile` goes before it; an empty variable counts as unset.
     ///
     /// Credentials: `authfile` or `REGISTRY_AUTH_FILE` alone, else in this order
-    /// `$XDG_RUNTIME_DIR/containers/auth.json`, `$XDG_CONFIG_HOME/containers/auth.json` (default
-    /// `~/.config`), `$DOCKER_CONFIG/config.json` (default `~/.docker`), as containers-auth.json(5)
+    /// `$XDG_RUNTIME_DIR/containers/auth.json` (default `/run/containers/$UID/auth.json`, `user`
+    /// being that number), `$XDG_CONFIG_HOME/containers/auth.json` (default `~/.config`), `$DOCKER_CONFIG/config.json` (default `~/.docker`), as containers-auth.json(5)
     /// has it. Certificates: `SSL_CERT_FILE` and each entry of `SSL_CERT_DIR`.
     pub fn from_env(
         authfile: Option<PathBuf>,
         variable: impl Fn(&str) -> Option<OsString>,
+        user: Option<u32>,
     ) -> Self {
         let path = |name: &str| variable(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let home = path("HOME");
@@ -130,7 +132,10 @@ impl Options {
         let auth_files = match authfile.or_else(|| path("REGISTRY_AUTH_FILE")) {
             Some(path) => vec![AuthFile { path, required: true }],
             None => [
-                path("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")),
+                path("XDG_RUNTIME_DIR")
+                    .map(|dir| dir.join("containers"))
+                    .or_else(|| Some(format!("/run/containers/{}", user?).into()))
+                    .map(|dir| dir.join("auth.json")),
                 path("XDG_CONFIG_HOME")
                     .or_else(|| below_home(".config"))
                     .map(|dir| dir.join("containers/auth.json")),
@@ -186,7 +191,7 @@ mod tests {
     fn from(authfile: Option<&str>, env: &[(&str, &str)]) -> Options {
         let env: BTreeMap<String, OsString> =
             env.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
-        Options::from_env(authfile.map(PathBuf::from), |name| env.get(name).cloned())
+        Options::from_env(authfile.map(PathBuf::from), |name| env.get(name).cloned(), None)
     }
 
     fn files(options: &Options) -> Vec<String> {
@@ -226,8 +231,25 @@ mod tests {
         for (authfile, env, expected) in table {
             assert_eq!(files(&from(authfile, env)), expected, "{authfile:?} {env:?}");
         }
+        let unset = Options::from_env(None, |_| None, Some(1000));
+        assert_eq!(files(&unset), ["/run/containers/1000/auth.json"]);
         assert!(from(Some("/f"), &[]).auth_files[0].required);
         assert!(!from(None, &[HOME]).auth_files[0].required);
+    }
+
+    #[test]
+    fn shorter_deadlines_leave_time_for_another_try() {
+        let (default, seconds) = (Limits::default(), Duration::from_secs);
+        let short = default.clone().within(seconds(10));
+        assert_eq!(
+            (short.idle, short.answer, short.pace_after),
+            (seconds(1), seconds(2), seconds(2))
+        );
+        assert_eq!((short.upload_answer, short.deadline), (seconds(10), seconds(10)));
+        let long = default.clone().within(seconds(3600));
+        assert_eq!((long.idle, long.answer), (default.idle, default.answer));
+        let quick = default.clone().waiting(Duration::from_millis(2));
+        assert_eq!(quick.longest_wait, Duration::from_millis(50));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Reply, Request};
 
-/// Changes the answer to a request.
-type Change = Arc<dyn Fn(&Request, Reply) -> Reply + Send + Sync>;
+/// Answers a request, with the true answer at hand.
+type Around = Arc<dyn Fn(&Request, &dyn Fn() -> Reply) -> Reply + Send + Sync>;
 
 /// Something that goes wrong with some requests. The first of several that fits decides.
 #[derive(Clone)]
@@ -23,7 +23,7 @@ pub struct Fault {
 #[derive(Clone)]
 enum What {
     Answer(Reply),
-    Change(Change),
+    Around(Around),
 }
 
 impl fmt::Debug for Fault {
@@ -31,7 +31,7 @@ impl fmt::Debug for Fault {
         write!(f, "{} {}: ", self.method, self.part)?;
         match &self.what {
             What::Answer(reply) => write!(f, "{:.80}", format!("{reply:?}")),
-            What::Change(_) => f.write_str("a changed answer"),
+            What::Around(_) => f.write_str("a changed answer"),
         }
     }
 }
@@ -49,7 +49,16 @@ impl Fault {
         part: &str,
         change: impl Fn(&Request, Reply) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::new(method, part, What::Change(Arc::new(change)))
+        Self::around(method, part, move |request, honest| change(request, honest()))
+    }
+
+    /// What is asked for is done when `around` asks for the true answer, and not before.
+    pub fn around(
+        method: &'static str,
+        part: &str,
+        around: impl Fn(&Request, &dyn Fn() -> Reply) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(method, part, What::Around(Arc::new(around)))
     }
 
     fn new(method: &'static str, part: &str, what: What) -> Self {
@@ -93,7 +102,7 @@ pub(super) enum Verdict {
     /// All of its body is read, and this is the answer.
     Late(Reply),
     /// The answer is changed.
-    Changed(Change),
+    Changed(Around),
 }
 
 impl Faults {
@@ -115,7 +124,7 @@ impl Faults {
             return match (&fault.what, fault.after) {
                 (What::Answer(reply), Some(bytes)) => Verdict::Early(bytes, reply.clone()),
                 (What::Answer(reply), None) => Verdict::Late(reply.clone()),
-                (What::Change(change), _) => Verdict::Changed(Arc::clone(change)),
+                (What::Around(around), _) => Verdict::Changed(Arc::clone(around)),
             };
         }
         Verdict::Good

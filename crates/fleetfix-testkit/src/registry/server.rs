@@ -188,7 +188,7 @@ impl Shared {
                 let honest = || self.whole.lock().unwrap()(&request);
                 match verdict {
                     Verdict::Late(reply) => reply,
-                    Verdict::Changed(change) => change(&request, honest()),
+                    Verdict::Changed(around) => around(&request, &honest),
                     Verdict::Good | Verdict::Early(..) => honest(),
                 }
             }

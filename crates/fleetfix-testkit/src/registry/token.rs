@@ -16,15 +16,11 @@ pub struct TokenService {
 #[derive(Debug, Default)]
 struct Issued {
     count: usize,
-    tokens: BTreeMap<String, Token>,
-    uses: Option<usize>,
+    /// Those that are good, and the scopes of each.
+    tokens: BTreeMap<String, Vec<String>>,
+    served: usize,
+    every: Option<usize>,
     basic: Option<String>,
-}
-
-#[derive(Debug)]
-struct Token {
-    scopes: Vec<String>,
-    left: Option<usize>,
 }
 
 /// The registry's side.
@@ -43,9 +39,9 @@ impl TokenService {
         Self { server, issued }
     }
 
-    /// From now on a token is good for so many requests.
-    pub fn expire_after(&self, requests: usize) {
-        self.issued.lock().unwrap().uses = Some(requests);
+    /// From now on all tokens run out each time that so many requests were let in.
+    pub fn expire_every(&self, requests: usize) {
+        self.issued.lock().unwrap().every = Some(requests);
     }
 
     /// From now on a token costs this value of `Authorization`.
@@ -71,8 +67,7 @@ impl Issued {
         }
         self.count += 1;
         let name = format!("t{}", self.count);
-        let token = Token { scopes: request.query("scope"), left: self.uses };
-        self.tokens.insert(name.clone(), token);
+        self.tokens.insert(name.clone(), request.query("scope"));
         Reply::json(200, &format!(r#"{{"token":"{name}","expires_in":300}}"#))
     }
 }
@@ -83,12 +78,12 @@ impl Guard {
         let needed = needed(request);
         let mut issued = self.issued.lock().unwrap();
         let shown = request.header("authorization").and_then(|a| a.strip_prefix("Bearer "));
-        let token = shown.and_then(|name| issued.tokens.get_mut(name));
-        if let Some(token) = token
-            && token.left != Some(0)
-            && needed.iter().all(|scope| token.has(scope))
-        {
-            token.left = token.left.map(|left| left - 1);
+        let scopes = shown.and_then(|name| issued.tokens.get(name));
+        if scopes.is_some_and(|scopes| needed.iter().all(|need| grants(scopes, need))) {
+            issued.served += 1;
+            if issued.every.is_some_and(|every| issued.served % every == 0) {
+                issued.tokens.clear();
+            }
             return None;
         }
         let scopes: Vec<String> =
@@ -99,14 +94,12 @@ impl Guard {
     }
 }
 
-impl Token {
-    fn has(&self, (name, actions): &(String, &str)) -> bool {
-        self.scopes.iter().any(|scope| {
-            scope.strip_prefix(&format!("repository:{name}:")).is_some_and(|given| {
-                actions.split(',').all(|action| given.split(',').any(|g| g == action))
-            })
+fn grants(scopes: &[String], (name, actions): &(String, &str)) -> bool {
+    scopes.iter().any(|scope| {
+        scope.strip_prefix(&format!("repository:{name}:")).is_some_and(|given| {
+            actions.split(',').all(|action| given.split(',').any(|g| g == action))
         })
-    }
+    })
 }
 
 /// Repositories and actions that a request needs.

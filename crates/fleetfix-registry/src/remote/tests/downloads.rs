@@ -47,6 +47,20 @@ async fn progress_below_the_least_throughput_is_none() {
 }
 
 #[tokio::test]
+async fn an_answer_that_claims_more_than_there_is() {
+    let registry = Registry::start();
+    let digest = registry.put_blob("a", b"blob");
+    let more = |_: &_, reply: Reply| reply.instead("content-length", "9999");
+    registry.fault(Fault::change("GET", "/blobs/", more));
+    let store = store(registry.host(), "a");
+    assert_eq!(store.blob(digest, 100).await.unwrap(), b"blob", "its digest is right");
+    let reader = store.blob_reader(digest, Some(5)).await.unwrap();
+    let error = reader.whole(100).await.unwrap_err();
+    assert!(matches!(error, Error::SizeMismatch { expected: 5, actual: 4, .. }), "{error:?}");
+    assert_eq!(error.class(), Class::Refused);
+}
+
+#[tokio::test]
 async fn a_claimed_size_has_a_limit() {
     let registry = Registry::start();
     let digest = registry.put_blob("a", b"blob");
