@@ -208,9 +208,9 @@ impl Store {
                     Body::Bytes(bytes) => {
                         directory.write(&descriptor, &mut &*bytes).map(|()| Written::New)
                     }
-                    Body::Segments(segments) => directory
-                        .write(&descriptor, &mut segments.reader())
-                        .map(|()| Written::New),
+                    Body::Segments(segments) => {
+                        directory.write(&descriptor, &mut segments.reader()).map(|()| Written::New)
+                    }
                     Body::File(path) => {
                         let open = std::fs::File::open(&path);
                         let mut file = open.map_err(|source| Error::File { path, source })?;
