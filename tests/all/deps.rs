@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fleetfix-audit", &["model", "oci", "registry", "trust"]),
     ("fleetfix-task", &["model"]),
     ("fleetfix-plan", &["audit", "hypershift", "model", "registry", "release", "source", "task"]),
-    ("fleetfix-patch", &["model", "oci", "registry", "task"]),
+    ("fleetfix-patch", &["model", "oci", "program", "registry", "task"]),
     ("fleetfix-sign", &["model", "registry", "signer", "task", "trust"]),
     ("fleetfix-attest", &["model", "oci", "registry", "signer", "task", "trust"]),
     ("fleetfix-bundle", &["model", "registry", "task", "trust"]),
@@ -30,8 +30,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "fleetfix",
         &[
-            "attest", "audit", "bundle", "model", "oci", "patch", "plan", "publish", "registry",
-            "sign", "signer", "task", "trust", "verify",
+            "attest", "audit", "bundle", "hypershift", "model", "oci", "patch", "plan", "publish",
+            "registry", "release", "sign", "signer", "source", "task", "trust", "verify",
         ],
     ),
     ("fleetfix-testkit", &["model", "oci", "signer", "trust"]),

@@ -7,12 +7,14 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+mod bases;
 mod cli;
 mod crash;
 mod demo;
 mod deps;
 mod fleet;
 mod harness;
+mod parity;
 mod patched;
 mod plan;
 mod published;

@@ -157,7 +157,8 @@ fn metadata_of_replaced_files_stays() {
     let to = format!("{}:by-hand", lab.at("by/hand"));
     let args =
         ["--base-image", &base, "--files", "files", "--image", &to, "--label", "example=yes"];
-    lab.bench.run("fleetfix-patch", args).success();
+    let accept = ["--accept", "parity/format"];
+    lab.bench.run("fleetfix-patch", [&args[..], &accept].concat()).success();
     for architecture in ARCHITECTURES {
         let read = |reference: &str, name: &str| {
             let into = lab.clients.path(&format!("unpacked/{architecture}/{name}"));
