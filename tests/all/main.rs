@@ -12,6 +12,7 @@ mod cli;
 mod crash;
 mod demo;
 mod deps;
+mod faults;
 mod fleet;
 mod harness;
 mod parity;

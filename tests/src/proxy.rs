@@ -111,6 +111,11 @@ impl Proxy {
         self.state().faults.push(fault);
     }
 
+    /// Answers nothing in the registry's place from now on.
+    pub fn heal(&self) {
+        self.state().faults.clear();
+    }
+
     /// Kills the process named by [`Proxy::victim`] at the `write`-th write from now, from 1.
     pub fn kill_at(&self, write: usize, moment: Moment) {
         let mut state = self.state();

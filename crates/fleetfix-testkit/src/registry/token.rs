@@ -81,7 +81,7 @@ impl Guard {
         let scopes = shown.and_then(|name| issued.tokens.get(name));
         if scopes.is_some_and(|scopes| needed.iter().all(|need| grants(scopes, need))) {
             issued.served += 1;
-            if issued.every.is_some_and(|every| issued.served % every == 0) {
+            if issued.every.is_some_and(|every| issued.served.is_multiple_of(every)) {
                 issued.tokens.clear();
             }
             return None;
