@@ -5,6 +5,9 @@
 //! | [`build`] | a request through the whole chain, into layouts below one directory |
 //! | [`approve`] | a person's signed word about one bundle |
 //! | [`plan`] | a request resolved, for people to read |
+//! | [`render`] | a fix as overrides.yaml, as annotations, as a release |
+//! | [`import`] | overrides.yaml as requests |
+//! | [`lint`] | what is wrong with an overrides.yaml |
 //! | [`demo`] | the chain over a small synthetic payload set |
 //!
 //! The task binaries are here as well (`fleetfix plan` is `fleetfix-plan`): the commands that
@@ -17,8 +20,11 @@ pub mod approve;
 pub mod build;
 pub mod chain;
 pub mod demo;
+pub mod import;
 pub mod keys;
+pub mod lint;
 pub mod plan;
+pub mod render;
 pub mod shown;
 
 /// Quick, safe, fleet-wide delivery of control-plane fixes for hosted OpenShift.
@@ -35,6 +41,12 @@ enum Command {
     Build(build::Args),
     /// Approve a bundle: look at it, and sign its digest.
     Approve(approve::Args),
+    /// Write a fix in the form of those who deliver it.
+    Render(Box<render::Args>),
+    /// Turn a file of others into requests.
+    Import(import::Args),
+    /// Check a file that others read.
+    Lint(Box<lint::Args>),
     /// Run the chain over a small synthetic payload set, and leave all of it to look at.
     Demo(demo::Args),
     /// Resolve a request into a plan.
@@ -58,6 +70,9 @@ impl Task for Args {
         match self.command {
             Command::Build(args) => Box::pin(args.run(context)).await,
             Command::Approve(args) => args.run(context).await,
+            Command::Render(args) => Box::pin(args.run(context)).await,
+            Command::Import(args) => args.run(context),
+            Command::Lint(args) => Box::pin(args.run(context)).await,
             Command::Demo(args) => Box::pin(args.run(context)).await,
             Command::Plan(args) => args.run(context).await,
             Command::Patch(args) => args.run(context).await,

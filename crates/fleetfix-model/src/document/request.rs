@@ -187,7 +187,8 @@ pub struct MinorFix {
 
 impl MinorFix {
     fn check(&self, field: &str) -> Result<(), Rule> {
-        if self.commit.is_none() && self.pull_requests.is_empty() {
+        // A finished image says in its labels what it was built from.
+        if self.commit.is_none() && self.pull_requests.is_empty() && self.image.is_none() {
             return Err(Rule::new(format!("{field}.commit"), "name a commit or pull requests"));
         }
         let changes = !self.files.is_empty() || !self.remove.is_empty();
