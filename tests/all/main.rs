@@ -20,6 +20,7 @@ mod patched;
 mod plan;
 mod published;
 mod refusals;
+mod request;
 mod same;
 mod signatures;
 mod tuf;

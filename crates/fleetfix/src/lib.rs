@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`build`] | a request through the whole chain, into layouts below one directory |
 //! | [`approve`] | a person's signed word about one bundle |
+//! | [`request`] | a request from a git repository and a few flags |
 //! | [`plan`] | a request resolved, for people to read |
 //! | [`render`] | a fix as overrides.yaml, as annotations, as a release |
 //! | [`import`] | overrides.yaml as requests |
@@ -25,6 +26,7 @@ pub mod keys;
 pub mod lint;
 pub mod plan;
 pub mod render;
+pub mod request;
 pub mod shown;
 
 /// Quick, safe, fleet-wide delivery of control-plane fixes for hosted OpenShift.
@@ -41,6 +43,8 @@ enum Command {
     Build(build::Args),
     /// Approve a bundle: look at it, and sign its digest.
     Approve(approve::Args),
+    /// Write a fix request.
+    Request(request::Args),
     /// Write a fix in the form of those who deliver it.
     Render(Box<render::Args>),
     /// Turn a file of others into requests.
@@ -70,6 +74,7 @@ impl Task for Args {
         match self.command {
             Command::Build(args) => Box::pin(args.run(context)).await,
             Command::Approve(args) => args.run(context).await,
+            Command::Request(args) => args.run(context).await,
             Command::Render(args) => Box::pin(args.run(context)).await,
             Command::Import(args) => args.run(context),
             Command::Lint(args) => Box::pin(args.run(context)).await,
