@@ -3,13 +3,20 @@
 use fleetfix_model::{Digest, Platform};
 use fleetfix_oci::change::{Change, Placed, place};
 use fleetfix_oci::config::{self, Config};
-use fleetfix_oci::manifest::{Manifest, RawDescriptor};
-use fleetfix_oci::tree::{LayerIndex, Limits, Tree};
+use fleetfix_oci::manifest::Manifest;
+use fleetfix_oci::tree::{MAX_LAYERS, MAX_MEMORY, Tree};
 use fleetfix_registry::{Client, Image, Store};
+use futures_util::future::try_join;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::Error;
 use crate::error::name;
+use crate::indexes::Indexes;
 use crate::job::{Job, Pinned};
+use crate::programs::{Written, written};
+
+/// Images of one base that are read at a time.
+const AT_ONCE: usize = 4;
 
 /// A base with everything that patching it needs.
 #[derive(Debug)]
@@ -22,6 +29,8 @@ pub struct Base {
     pub top: Manifest,
     /// Every image, in the order of the index.
     pub images: Vec<BaseImage>,
+    /// What the new image's tag names now.
+    pub tag_at: Option<Digest>,
 }
 
 /// One image of a base.
@@ -35,6 +44,8 @@ pub struct BaseImage {
     pub config: Vec<u8>,
     /// The entries of the new layer.
     pub placed: Placed,
+    /// The files that are written.
+    pub written: Vec<Written>,
 }
 
 impl Base {
@@ -50,12 +61,14 @@ impl Base {
 }
 
 /// Reads the base of a job and finds where its changes go.
-pub async fn read(client: &Client, job: Job) -> Result<Base, Error> {
+pub async fn read(client: &Client, job: Job, indexes: &Indexes) -> Result<Base, Error> {
     if job.base.digest.is_none() && job.base.tag.is_none() {
         return Err(Error::NoBase { base: job.base });
     }
     let source = client.source(&job.base.repository);
-    let image = Image::get(&source, &job.base).await?;
+    let to = client.store(&job.to);
+    let (image, tag_at) = try_join(Image::get(&source, &job.base), to.resolve(&job.tag)).await?;
+    let tag_at = tag_at.map(|there| there.digest);
     let base = name(&job.base.repository, image.top.digest());
     if let Some(inner) = image.inner.first() {
         let (subject, child) = (image.top.subject(), inner.digest());
@@ -64,24 +77,30 @@ pub async fn read(client: &Client, job: Job) -> Result<Base, Error> {
     if image.manifests.is_empty() {
         return Err(Error::NoImages { base });
     }
-    let mut read = Vec::with_capacity(image.manifests.len());
-    for found in image.manifests {
-        let config = configuration(&source, &base, &found.manifest).await?;
-        let platform = platform(&base, found.platform, &config)?;
-        read.push((platform, found.manifest, config));
-    }
+    let read = |found: fleetfix_registry::image::ImageManifest| {
+        let (source, base) = (&source, &base);
+        async move {
+            let config = configuration(source, base, &found.manifest).await?;
+            let platform = platform(base, found.platform, &config)?;
+            Ok::<_, Error>((platform, found.manifest, config))
+        }
+    };
+    let read: Vec<_> =
+        stream::iter(image.manifests).map(read).buffered(AT_ONCE).try_collect().await?;
     if let Some(pinned) = &job.pinned {
         as_pinned(&base, pinned, &image.top, &read)?;
     }
     every_architecture(&base, &job, &read)?;
-    let mut images = Vec::with_capacity(read.len());
-    for (platform, manifest, config) in read {
-        let base = format!("{base} ({platform})");
-        let changes = job.changes.of(&platform.architecture).unwrap_or_default();
-        let placed = placed(&source, &base, &manifest, changes).await?;
-        images.push(BaseImage { platform, manifest, config, placed });
-    }
-    Ok(Base { job, source, top: image.top, images })
+    let place = |(platform, manifest, config): (Platform, Manifest, Vec<u8>)| {
+        let (source, job, base) = (&source, &job, format!("{base} ({platform})"));
+        async move {
+            let changes = job.changes.of(&platform.architecture).unwrap_or_default();
+            let (placed, written) = placed(source, &base, &manifest, changes, indexes).await?;
+            Ok::<_, Error>(BaseImage { platform, manifest, config, placed, written })
+        }
+    };
+    let images = stream::iter(read).map(place).buffered(AT_ONCE).try_collect().await?;
+    Ok(Base { job, source, top: image.top, images, tag_at })
 }
 
 async fn configuration(source: &Store, base: &str, manifest: &Manifest) -> Result<Vec<u8>, Error> {
@@ -165,26 +184,29 @@ async fn placed(
     base: &str,
     manifest: &Manifest,
     changes: &[Change],
-) -> Result<Placed, Error> {
+    indexes: &Indexes,
+) -> Result<(Placed, Vec<Written>), Error> {
+    let limit = |what, limit| {
+        let subject = manifest.subject();
+        Error::base(base)(fleetfix_oci::Error::LayerLimit { subject, what, limit })
+    };
     let layers = manifest.layers().map_err(Error::base(base))?;
+    if layers.len() > MAX_LAYERS {
+        return Err(limit("layers", MAX_LAYERS as u64));
+    }
+    let written = |tree: &Tree| written(tree, &layers, changes).map_err(Error::base(base));
     let mut tree = Tree::new();
     for layer in layers.iter().rev() {
         if let Some(placed) = place(&tree, changes).map_err(Error::base(base))? {
-            return Ok(placed);
+            return Ok((placed, written(&tree)?));
         }
-        tree.push(index(source, base, layer).await?);
+        tree.push(indexes.get(source, base, layer).await?);
+        if tree.memory() > MAX_MEMORY {
+            return Err(limit("bytes of names and attributes in its layers", MAX_MEMORY));
+        }
     }
     tree.complete();
     let placed = place(&tree, changes).map_err(Error::base(base))?;
-    placed.ok_or_else(|| Error::NotKnown { base: base.to_owned() })
-}
-
-/// The metadata of one layer of a base. It is a function of the layer's digest: this is the place
-/// to remember it.
-async fn index(source: &Store, base: &str, layer: &RawDescriptor) -> Result<LayerIndex, Error> {
-    let reader = source.blob_reader(layer.digest, Some(layer.size)).await?.into_read();
-    let subject = format!("layer {}", layer.digest);
-    let read =
-        tokio::task::spawn_blocking(move || LayerIndex::read(&subject, reader, &Limits::default()));
-    read.await.map_err(|_| Error::Abandoned { what: "a layer" })?.map_err(Error::base(base))
+    let placed = placed.ok_or_else(|| Error::NotKnown { base: base.to_owned() })?;
+    Ok((placed, written(&tree)?))
 }

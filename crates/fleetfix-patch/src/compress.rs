@@ -1,33 +1,23 @@
-//! The new layers: compressed once for all images that get the same entries.
+//! The new layers: large contents compressed once, archives laid out beside that, and both put
+//! together as soon as both are there.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Read};
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use fleetfix_oci::layer::{self, Item, Items, Kind, Layer, Options};
-use tempfile::NamedTempFile;
+use fleetfix_model::Digest;
+use fleetfix_oci::change::Action;
+use fleetfix_oci::layer::{Compressor, Content, Finished, Item, Items, Kind, LaidOut, is_large};
+use fleetfix_task::Meter;
 
 use crate::Error;
-use crate::job::Files;
+use crate::job::{Files, Job};
+use crate::settings::Settings;
 
-/// A finished layer in a temporary file, which goes when this is dropped.
-#[derive(Debug)]
-pub struct Finished {
-    /// Digests and sizes.
-    pub layer: Layer,
-    file: NamedTempFile,
-}
-
-impl Finished {
-    /// The compressed bytes.
-    pub fn path(&self) -> &Path {
-        self.file.path()
-    }
-}
-
-/// Finished layers by their entries.
+/// Finished layers by their entries. Their bytes lie in files without a name, which go when this
+/// is dropped or the process ends.
 #[derive(Debug, Default)]
 pub struct Layers(BTreeMap<Items, Finished>);
 
@@ -52,44 +42,137 @@ impl Layers {
         self.0.values()
     }
 
-    /// Finishes the layer of `items`, unless it is. Contents are compared with the digests in
-    /// `items` on their way. `base` is for messages.
-    pub async fn finish(
-        &mut self,
-        base: &str,
-        items: &Items,
-        files: &Arc<Files>,
-    ) -> Result<(), Error> {
-        if self.0.contains_key(items) {
-            return Ok(());
-        }
-        let (files, key, base) = (Arc::clone(files), items.clone(), base.to_owned());
-        let work = tokio::task::spawn_blocking(move || {
-            compress(&base, &key, &files).map(|finished| (key, finished))
-        });
-        let (key, finished) =
-            work.await.map_err(|_| Error::Abandoned { what: "a new layer" })??;
-        self.0.insert(key, finished);
-        Ok(())
+    pub(crate) fn insert(&mut self, items: Items, finished: Finished) {
+        self.0.insert(items, finished);
     }
 }
 
-fn compress(base: &str, items: &Items, files: &Files) -> Result<Finished, Error> {
-    let dir = std::env::temp_dir();
-    let failed = |source| Error::Temporary { dir: dir.clone(), source };
-    let file = NamedTempFile::with_prefix_in("fleetfix-layer-", &dir).map_err(failed)?;
-    let out = BufWriter::new(file.reopen().map_err(failed)?);
-    let open = |item: &Item| -> io::Result<Box<dyn Read>> {
-        let path = match &item.kind {
-            Kind::File { digest, .. } => files.get(digest),
-            Kind::Directory | Kind::Whiteout => None,
-        };
+/// What compressing needs. Cheap to clone. Work that goes on when the last [`Stop`] is dropped ends
+/// soon.
+#[derive(Clone, Debug)]
+pub(crate) struct Works {
+    compressor: Arc<Compressor>,
+    files: Arc<Files>,
+    dir: PathBuf,
+    /// Counts the bytes of large contents.
+    meter: Meter,
+}
+
+/// Ends the work when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Stop(Arc<Compressor>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// A large content that a job calls for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    /// Names it in messages.
+    subject: String,
+    base: String,
+}
+
+/// The large contents of all jobs, each once, in their order.
+pub(crate) fn wanted(jobs: &[Job]) -> Vec<Wanted> {
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for job in jobs {
+        for change in job.changes.all() {
+            if let Action::Write { size, digest, .. } = change.action
+                && is_large(size)
+                && wanted.iter().all(|known| known.digest != digest)
+            {
+                let subject = format!("the new content of `{}`", change.path);
+                wanted.push(Wanted { digest, size, subject, base: job.base.to_string() });
+            }
+        }
+    }
+    wanted
+}
+
+impl Works {
+    /// Starts the threads that compress.
+    pub(crate) fn new(files: Files, settings: &Settings, meter: Meter) -> (Self, Stop) {
+        let compressor = Arc::new(Compressor::new(&settings.layer));
+        let works = Self { compressor, files: Arc::new(files), dir: std::env::temp_dir(), meter };
+        let stop = Stop(Arc::clone(&works.compressor));
+        (works, stop)
+    }
+
+    /// Compresses a large content, which must be what was wanted.
+    pub(crate) async fn content(&self, wanted: Wanted) -> Result<(Digest, Content), Error> {
+        self.blocking("a new content", move |works| {
+            let Wanted { digest, size, subject, base } = wanted;
+            let failed = |source| Error::Layer { base: base.clone(), source };
+            let source = works.open(&digest).map_err(|source| {
+                failed(fleetfix_oci::Error::Read { subject: subject.clone(), source })
+            })?;
+            let source = Counted { source, meter: works.meter.clone() };
+            let content = works.compressor.content(&subject, source, size, digest, &works.dir);
+            Ok((digest, content.map_err(failed)?))
+        })
+        .await
+    }
+
+    /// Lays the archive of `items` out. `base` is for messages.
+    pub(crate) async fn lay_out(&self, base: String, items: Items) -> Result<LaidOut, Error> {
+        self.blocking("a new layer", move |works| {
+            let open = |item: &Item| match &item.kind {
+                Kind::File { digest, .. } => works.open(digest),
+                Kind::Directory | Kind::Whiteout => Ok(Box::new(io::empty()) as Box<dyn Read>),
+            };
+            let laid_out = works.compressor.lay_out(&items, open, &works.dir);
+            laid_out.map_err(|source| Error::Layer { base, source })
+        })
+        .await
+    }
+
+    /// Puts a layer together. `base` is for messages.
+    pub(crate) async fn finish(
+        &self,
+        base: String,
+        laid_out: LaidOut,
+        contents: BTreeMap<Digest, Content>,
+    ) -> Result<Finished, Error> {
+        self.blocking("a new layer", move |_| {
+            laid_out.finish(&contents).map_err(|source| Error::Layer { base, source })
+        })
+        .await
+    }
+
+    fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read>> {
+        let path = self.files.get(digest);
         let path = path.ok_or_else(|| io::Error::other("no file is named for it"))?;
-        let file = File::open(path);
         let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-        Ok(Box::new(file.map_err(named)?))
-    };
-    let layer = layer::write(items, open, out, &Options::default())
-        .map_err(|source| Error::Layer { base: base.to_owned(), source })?;
-    Ok(Finished { layer, file })
+        Ok(Box::new(File::open(path).map_err(named)?))
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let works = self.clone();
+        let work = tokio::task::spawn_blocking(move || work(&works)).await;
+        work.map_err(|_| Error::Abandoned { what })?
+    }
+}
+
+/// Counts what is read.
+struct Counted {
+    source: Box<dyn Read>,
+    meter: Meter,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read(buffer)?;
+        self.meter.add(n as u64);
+        Ok(n)
+    }
 }

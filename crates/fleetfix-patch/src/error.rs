@@ -78,6 +78,23 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A new program cannot be read, and could not be run.
+    #[error("what is to be put in is no whole program")]
+    Program {
+        /// What is wrong with it.
+        #[source]
+        source: fleetfix_program::Error,
+    },
+    /// A new program is not built as the one that it replaces.
+    #[error("base {base}: {differences} [{next}]")]
+    OtherBuild {
+        /// The base.
+        base: String,
+        /// Platform, path and what differs.
+        differences: String,
+        /// What to do next.
+        next: String,
+    },
     /// What lies in the directory of files cannot be put into an image.
     #[error("{} {problem}", path.display())]
     NotContent {
@@ -173,14 +190,24 @@ pub enum Error {
         /// The base.
         base: Reference,
     },
-    /// A temporary file.
-    #[error("cannot keep a new layer in {}", dir.display())]
-    Temporary {
-        /// The directory for temporary files.
-        dir: PathBuf,
+    /// A layer that must be read and cannot be.
+    #[error(
+        "base {base}: layer {layer} {why}, and what it holds must be known [patch a base without such layers]"
+    )]
+    UnreadableLayer {
+        /// The base.
+        base: String,
+        /// The layer.
+        layer: Digest,
         /// Why.
+        why: &'static str,
+    },
+    /// A level that the compression does not have.
+    #[error("--compression-level")]
+    Compression {
+        /// Which ones it has.
         #[source]
-        source: io::Error,
+        source: fleetfix_oci::Error,
     },
     /// Two different images would get one tag: a defect, or a collision of short digests.
     #[error("{place}: two bases lead to one tag")]
@@ -227,9 +254,13 @@ impl Classify for Error {
             Self::File(e) => e.class(),
             Self::Plan(e) => e.class(),
             Self::Registry(e) => e.class(),
-            Self::Base { source, .. } | Self::Layer { source, .. } => source.class(),
-            Self::Content { source, .. } | Self::Temporary { source, .. } => source.class(),
+            Self::Base { source, .. }
+            | Self::Layer { source, .. }
+            | Self::Compression { source } => source.class(),
+            Self::Content { source, .. } => source.class(),
+            Self::Program { source } => source.class(),
             Self::Blocked { .. }
+            | Self::OtherBuild { .. }
             | Self::NoContent { .. }
             | Self::NoArchitecture { .. }
             | Self::OtherBase { .. }
@@ -242,6 +273,7 @@ impl Classify for Error {
             | Self::NotContent { .. }
             | Self::NoFiles { .. }
             | Self::NoImages { .. }
+            | Self::UnreadableLayer { .. }
             | Self::TwoPlatforms { .. } => Class::Input,
             Self::NoTag { .. } | Self::NothingAsked | Self::NoBase { .. } => Class::Usage,
             Self::OneTag { .. } | Self::NotKnown { .. } => Class::Bug,

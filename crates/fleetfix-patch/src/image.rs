@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fleetfix_model::name::Tag;
 use fleetfix_model::{Descriptor, Digest, Platform, Repository, media};
 use fleetfix_oci::config::Config;
-use fleetfix_oci::edit::{self, ImagePatch};
+use fleetfix_oci::edit::{self, ImagePatch, OtherManifests};
 use fleetfix_oci::manifest::{Kind, RawDescriptor};
 
 use crate::Error;
@@ -30,8 +30,6 @@ pub struct Patched {
     pub configs: Vec<Document>,
     /// The new layers.
     pub layers: Vec<Descriptor>,
-    /// Layers of the base.
-    pub base_layers: Vec<Descriptor>,
     /// Entries of the index that are no images and stay.
     pub kept: Vec<RawDescriptor>,
     /// Entries of the index that were about an image as it was, and went.
@@ -50,7 +48,7 @@ pub struct Document {
 }
 
 /// Edits the documents of a base whose layers are finished.
-pub fn assemble(base: &Base, layers: &Layers) -> Result<Patched, Error> {
+pub fn assemble(base: &Base, layers: &Layers, others: OtherManifests) -> Result<Patched, Error> {
     let name = base.name();
     let failed = || Error::base(name.clone());
     hypershift_labels(base)?;
@@ -62,7 +60,7 @@ pub fn assemble(base: &Base, layers: &Layers) -> Result<Patched, Error> {
     let from = |digest| edit::Base { name: registry.as_deref(), digest };
     let mut replaced = BTreeMap::new();
     let (mut manifests, mut configs) = (Vec::new(), Vec::new());
-    let (mut new_layers, mut base_layers, mut platforms) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut new_layers, mut platforms) = (Vec::new(), Vec::new());
     for image in &base.images {
         let finished = layers.get(&image.placed.items);
         let finished = finished.ok_or(Error::Abandoned { what: "a new layer" })?;
@@ -74,8 +72,6 @@ pub fn assemble(base: &Base, layers: &Layers) -> Result<Patched, Error> {
         };
         let patched = edit::image(&image.manifest, &image.config, patch).map_err(failed())?;
         same_hypershift_labels(&name, image, &patched.config_bytes)?;
-        let old = image.manifest.layers().map_err(failed())?;
-        base_layers.extend(old.iter().filter(|l| !l.is_foreign()).map(RawDescriptor::descriptor));
         new_layers.push(patched.layer);
         replaced.insert(image.manifest.digest(), patched.manifest.clone());
         platforms.push((image.platform.clone(), patched.manifest.digest));
@@ -85,7 +81,8 @@ pub fn assemble(base: &Base, layers: &Layers) -> Result<Patched, Error> {
     }
     let (top, kept, dropped) = if base.top.kind == Kind::Index {
         let commit = base.job.commit.as_ref();
-        let new = edit::index(&base.top, &replaced, from(base.digest()), commit);
+        let from = from(base.digest());
+        let new = edit::index_with(&base.top, &replaced, from, commit, others);
         let new = new.map_err(failed())?;
         (Document { descriptor: new.index, bytes: new.bytes.into() }, new.kept, new.dropped)
     } else {
@@ -100,7 +97,6 @@ pub fn assemble(base: &Base, layers: &Layers) -> Result<Patched, Error> {
         manifests,
         configs,
         layers: new_layers,
-        base_layers,
         kept,
         dropped,
         platforms,

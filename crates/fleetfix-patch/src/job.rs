@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use fleetfix_model::document::plan::BasePlatform;
-use fleetfix_model::name::{Commit, Tag};
+use fleetfix_model::name::{Commit, FindingId, Tag};
 use fleetfix_model::{Digest, Reference, Repository};
 use fleetfix_oci::change::Change;
 
@@ -19,6 +19,8 @@ pub struct Job {
     pub changes: Changes,
     /// The commit that the files are built from.
     pub commit: Option<Commit>,
+    /// Differences between programs that somebody accepted.
+    pub accepted: BTreeSet<FindingId>,
     /// Labels to set.
     pub labels: BTreeMap<String, String>,
     /// Repository that the patched image is written to.
@@ -54,6 +56,15 @@ impl Changes {
             Self::Same(changes) => Some(changes),
             Self::Each(by_architecture) => by_architecture.get(architecture).map(Vec::as_slice),
         }
+    }
+
+    /// All changes, of all architectures.
+    pub fn all(&self) -> impl Iterator<Item = &Change> {
+        let lists: Vec<&Vec<Change>> = match self {
+            Self::Same(changes) => vec![changes],
+            Self::Each(by_architecture) => by_architecture.values().collect(),
+        };
+        lists.into_iter().flatten()
     }
 
     /// Architectures that changes are named for.

@@ -1,49 +1,53 @@
 //! `fleetfix-patch`: puts a fix into images, every architecture of each.
 //!
-//! Work is split so that nothing is written before all is known to be good: bases are read and
-//! changes placed on them ([`base`]), layers compressed and their contents checked ([`compress`]),
-//! documents edited ([`image`](mod@image)), and only then blobs, manifests and tags written
-//! ([`write`](mod@write)). Doing it again writes nothing and says the same.
+//! Large files are compressed while bases are read and changes placed on them ([`base`],
+//! [`indexes`]); layers are put together as soon as both are done ([`compress`]), documents edited
+//! ([`image`](mod@image)), and manifests and tags written when all of that is known to be good
+//! ([`write`](mod@write)). To a registry blobs go before that: it throws away those that no manifest
+//! names. Doing it again writes nothing and says the same.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`job`] | one base, and what is to be done to it |
 //! | [`planned`] | the jobs of a plan |
 //! | [`directory`] | changes from a directory that is laid out as the image is |
+//! | [`settings`] | how to patch, and the flags for it |
+//! | [`run`] | the steps in their order |
 //! | [`base`], [`compress`], [`image`](mod@image), [`write`](mod@write) | the steps |
+//! | [`indexes`] | what base layers hold, read once |
+//! | [`programs`] | whether new programs are built as those that they replace |
 //! | [`report`] | what was done, as JSON |
 //! | [`error`] | what can go wrong |
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{ArgGroup, Parser};
 use fleetfix_model::document::{FixPlan, from_canonical};
-use fleetfix_model::name::{Commit, ImagePath};
+use fleetfix_model::name::{Commit, FindingId, ImagePath};
 use fleetfix_model::{Reference, Repository, canonical, media};
-use fleetfix_registry::{Client, RegistryArgs};
+use fleetfix_registry::RegistryArgs;
 use fleetfix_task::{Context, Failure, Outcome, ResultPath, Task, file};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 pub mod base;
 pub mod compress;
 pub mod directory;
 pub mod error;
 pub mod image;
+pub mod indexes;
 pub mod job;
 pub mod planned;
+pub mod programs;
 pub mod report;
+pub mod run;
+pub mod settings;
 pub mod write;
 
 pub use error::Error;
+pub use run::patch;
 
-use crate::compress::Layers;
 use crate::job::{Files, Job};
-use crate::report::{PatchedImage, Report};
-
-/// Bases that are read at a time.
-const AT_ONCE: usize = 4;
+use crate::settings::SettingsArgs;
 
 /// Patch every base of a plan, or one image: every architecture of each.
 #[derive(Clone, Debug, Parser)]
@@ -72,6 +76,9 @@ pub struct Args {
     /// Commit that the files are built from, for the labels
     #[arg(long, value_name = "SHA", env = "FLEETFIX_COMMIT", conflicts_with = "plan")]
     pub commit: Option<Commit>,
+    /// Difference between a new program and the base's that is meant, such as parity/go-version
+    #[arg(long, value_name = "NAME", env = "FLEETFIX_ACCEPT", conflicts_with = "plan")]
+    pub accept: Vec<FindingId>,
     /// Path to remove
     #[arg(long = "remove", value_name = "PATH", env = "FLEETFIX_REMOVE", conflicts_with = "plan")]
     pub remove: Vec<ImagePath>,
@@ -86,6 +93,9 @@ pub struct Args {
         conflicts_with = "plan"
     )]
     pub result_image_digest: Option<ResultPath>,
+    /// How to patch.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArgs,
@@ -100,9 +110,10 @@ fn label(text: &str) -> Result<(String, String), &'static str> {
 
 impl Task for Args {
     async fn run(self, context: &Context) -> Result<Outcome, Failure> {
+        let settings = self.settings.settings()?;
         let (jobs, files) = self.jobs()?;
         let client = self.registry.client()?;
-        let report = patch(&client, jobs, files, context).await?;
+        let report = patch(&client, jobs, files, &settings, context).await?;
         let digest = report.images.first().map(|image| image.digest);
         let outcome = Outcome::json(&report)?;
         Ok(match digest {
@@ -140,59 +151,11 @@ impl Args {
             pinned: None,
             changes,
             commit: self.commit.clone(),
+            accepted: self.accept.iter().cloned().collect(),
             labels,
             to: image.repository.clone(),
             tag,
         };
         Ok((vec![job], files))
     }
-}
-
-/// Does the jobs: reads, compresses, edits, writes.
-pub async fn patch(
-    client: &Client,
-    jobs: Vec<Job>,
-    files: Files,
-    context: &Context,
-) -> Result<Report, Error> {
-    context.step(format_args!("reading {} base images", jobs.len()));
-    let bases: Vec<_> = stream::iter(jobs)
-        .map(|job| base::read(client, job))
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
-
-    let files = Arc::new(files);
-    let mut layers = Layers::default();
-    for base in &bases {
-        for image in &base.images {
-            let name = format!("{} ({})", base.name(), image.platform);
-            if layers.get(&image.placed.items).is_none() {
-                context.step(format_args!("compressing the new layer for {name}"));
-            }
-            layers.finish(&name, &image.placed.items, &files).await?;
-        }
-    }
-
-    let patched: Vec<_> =
-        bases.iter().map(|base| image::assemble(base, &layers)).collect::<Result<_, _>>()?;
-    let images: Vec<_> =
-        bases.iter().zip(&patched).map(|(base, patched)| write::Image { base, patched }).collect();
-    context.step(format_args!("writing {} images with {} new layers", images.len(), layers.len()));
-    write::all(client, &images, &layers).await?;
-
-    let images: Vec<_> = bases.iter().zip(&patched).map(|(b, p)| PatchedImage::new(b, p)).collect();
-    for image in &images {
-        for note in &image.notes {
-            context.step(format_args!("note: {}: {note}", image.reference));
-        }
-        for dropped in &image.dropped {
-            context.step(format_args!(
-                "note: {}: {dropped} was about an image as it was, and is left out",
-                image.reference
-            ));
-        }
-        context.step(format_args!("patched {} as {}", image.reference, image.tag));
-    }
-    Ok(Report { images })
 }

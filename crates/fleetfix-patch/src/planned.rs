@@ -29,6 +29,8 @@ pub fn jobs(plan: &FixPlan, files: &Path, to: &Repository) -> Result<(Vec<Job>, 
         return Err(no_name(format!("repository `{parent}/{component}`, which is too long,")));
     }
     let mut contents = Files::new();
+    let waived = plan.findings.iter().filter(|finding| finding.waiver.is_some());
+    let accepted: BTreeSet<_> = waived.map(|finding| finding.id.clone()).collect();
     let mut jobs = Vec::with_capacity(plan.bases.len());
     for base in &plan.bases {
         let fix =
@@ -49,6 +51,7 @@ pub fn jobs(plan: &FixPlan, files: &Path, to: &Repository) -> Result<(Vec<Job>, 
             }),
             changes: changes(base, fix, files, &mut contents)?,
             commit: fix.commit.clone(),
+            accepted: accepted.clone(),
             labels: BTreeMap::new(),
             to: to.clone(),
             tag,

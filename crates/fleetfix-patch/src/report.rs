@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::base::Base;
 use crate::image::Patched;
+use crate::programs::Finding;
 
 /// What the task writes to standard output.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -32,6 +33,9 @@ pub struct PatchedImage {
     pub size: u64,
     /// The patched manifests, in the order of the index.
     pub platforms: Vec<PatchedPlatform>,
+    /// Differences between new programs and those that they replace, all accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// What a person should know: links that were followed, names that keep the old content.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -51,7 +55,7 @@ pub struct PatchedPlatform {
 
 impl PatchedImage {
     /// What became of a base.
-    pub fn new(base: &Base, patched: &Patched) -> Self {
+    pub fn new(base: &Base, patched: &Patched, findings: Vec<Finding>) -> Self {
         let top = &patched.top.descriptor;
         let mut notes: Vec<String> = base
             .images
@@ -74,6 +78,7 @@ impl PatchedImage {
                     digest: *digest,
                 })
                 .collect(),
+            findings,
             notes,
             dropped: patched.dropped.iter().map(|child| child.digest).collect(),
         }

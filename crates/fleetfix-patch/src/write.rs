@@ -2,20 +2,25 @@
 //! all there. Everything that is there already is left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use fleetfix_model::{Descriptor, Digest, Reference};
+use fleetfix_model::{Descriptor, Digest, Reference, Repository};
+use fleetfix_oci::layer::Finished;
+use fleetfix_oci::manifest::RawDescriptor;
 use fleetfix_registry::copy::copy_blob;
 use fleetfix_registry::{Body, Client, Store, copy};
+use fleetfix_task::Context;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::Error;
 use crate::base::Base;
 use crate::compress::Layers;
-use crate::image::Patched;
+use crate::image::{Document, Patched};
+use crate::run::AT_ONCE;
 
 /// Blobs that move at a time.
-const PARALLEL: usize = 4;
+const PARALLEL: usize = 8;
 
 /// One image to write, and where its base is.
 #[derive(Debug)]
@@ -27,43 +32,168 @@ pub struct Image<'a> {
 }
 
 /// One blob to write.
+#[derive(Clone)]
 enum Blob {
     Copy { from: Store, to: Store, blob: Descriptor },
     Send { to: Store, blob: Descriptor, body: Body },
 }
 
+impl Blob {
+    fn to(&self) -> (&Repository, &Descriptor) {
+        let (Self::Copy { to, blob, .. } | Self::Send { to, blob, .. }) = self;
+        (to.repository(), blob)
+    }
+}
+
+/// Writes each blob once for each repository.
+#[derive(Debug)]
+pub struct Transfers<'a> {
+    client: &'a Client,
+    done: Mutex<BTreeSet<(Repository, Digest)>>,
+    /// Repositories that something was written to, or that are there anyway.
+    opened: Mutex<BTreeMap<Repository, std::sync::Arc<OnceCell<()>>>>,
+    turns: Semaphore,
+}
+
+impl<'a> Transfers<'a> {
+    /// Nothing written yet.
+    pub fn new(client: &'a Client) -> Self {
+        let turns = Semaphore::new(PARALLEL);
+        Self { client, done: Mutex::default(), opened: Mutex::default(), turns }
+    }
+
+    /// Sees that the repository of a base's patched image is there. One small request before the
+    /// others: Quay makes a repository with the first push to it, and refuses those that come at
+    /// the same time.
+    pub(crate) async fn open(&self, base: &Base) -> Result<(), Error> {
+        let to = self.client.store(&base.job.to);
+        if same_place(base, &to) {
+            return self.opened(&base.job.to, None).await;
+        }
+        let mut blobs = self.of_base(base)?;
+        blobs.sort_by_key(|blob| blob.to().1.size);
+        self.opened(&base.job.to, blobs.into_iter().next()).await
+    }
+
+    /// Writes `first` before all others of the repository.
+    async fn opened(&self, to: &Repository, first: Option<Blob>) -> Result<(), Error> {
+        let cell = {
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            std::sync::Arc::clone(opened.entry(to.clone()).or_default())
+        };
+        let write = async || match first {
+            Some(blob) => self.write(blob).await,
+            None => Ok(()),
+        };
+        cell.get_or_try_init(write).await.copied()
+    }
+
+    /// Brings the layers of a base to where its patched image goes.
+    pub(crate) async fn copy_base(&self, base: &Base) -> Result<(), Error> {
+        if same_place(base, &self.client.store(&base.job.to)) {
+            return Ok(());
+        }
+        self.write_all(self.of_base(base)?).await
+    }
+
+    /// Sends a new layer.
+    pub(crate) async fn send_layer(&self, to: &Repository, layer: &Finished) -> Result<(), Error> {
+        self.write(self.of_layer(to, layer)).await
+    }
+
+    fn of_layer(&self, to: &Repository, layer: &Finished) -> Blob {
+        let body = Body::Segments(layer.segments.clone());
+        // Blobs have no media type where they are written.
+        let (digest, size) = (layer.layer.digest, layer.layer.size);
+        let blob = Descriptor { media_type: "a new layer".into(), digest, size };
+        Blob::Send { to: self.client.store(to), blob, body }
+    }
+
+    fn of_base(&self, base: &Base) -> Result<Vec<Blob>, Error> {
+        let to = self.client.store(&base.job.to);
+        let mut blobs = Vec::new();
+        for image in &base.images {
+            let layers = image.manifest.layers().map_err(Error::base(base.name()))?;
+            for blob in layers.iter().filter(|l| !l.is_foreign()).map(RawDescriptor::descriptor) {
+                blobs.push(Blob::Copy { from: base.source.clone(), to: to.clone(), blob });
+            }
+        }
+        Ok(blobs)
+    }
+
+    async fn write_all(&self, blobs: Vec<Blob>) -> Result<(), Error> {
+        let write = |blob| self.write(blob);
+        stream::iter(blobs).map(write).buffer_unordered(PARALLEL).try_collect::<()>().await
+    }
+
+    /// Writes a blob, unless this run did or does that already.
+    async fn write(&self, blob: Blob) -> Result<(), Error> {
+        let (to, descriptor) = blob.to();
+        let key = (to.clone(), descriptor.digest);
+        if !self.done.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+            return Ok(());
+        }
+        let _turn = self.turns.acquire().await;
+        match blob {
+            Blob::Copy { from, to, blob } => copy_blob(&from, &to, &blob).await?,
+            Blob::Send { to, blob, body } => to.put_blob(&blob, body).await?,
+        };
+        Ok(())
+    }
+}
+
 /// Writes all images. Nothing is written where a tag names other content already.
-pub async fn all(client: &Client, images: &[Image<'_>], layers: &Layers) -> Result<(), Error> {
-    tags_are_free(client, images).await?;
-    let mut blobs = blobs(client, images, layers).into_iter();
-    // One request before the others: Quay makes a repository with the first push to it, and
-    // refuses those that come at the same time.
-    if let Some(first) = blobs.next() {
-        write(first).await?;
+pub async fn all(
+    transfers: &Transfers<'_>,
+    images: &[Image<'_>],
+    layers: &Layers,
+    context: &Context,
+) -> Result<(), Error> {
+    tags_are_free(images)?;
+    let mut blobs = blobs(transfers, images, layers)?;
+    blobs.sort_by_key(|blob| blob.to().1.size);
+    let mut first = BTreeMap::new();
+    for blob in &blobs {
+        first.entry(blob.to().0.clone()).or_insert_with(|| blob.clone());
     }
+    for (to, blob) in first {
+        transfers.opened(&to, Some(blob)).await?;
+    }
+    let meter = context.measure(blobs.iter().map(|blob| blob.to().1.size).sum());
+    let write = |blob: Blob| {
+        let (size, meter) = (blob.to().1.size, &meter);
+        async move { transfers.write(blob).await.map(|()| meter.add(size)) }
+    };
     stream::iter(blobs).map(write).buffer_unordered(PARALLEL).try_collect::<()>().await?;
-    for image in images {
-        let to = client.store(&image.patched.to);
-        for kept in image.patched.kept.iter().filter(|_| !same_place(image, &to)) {
-            copy(&image.base.source, &to, kept.digest).await?;
-        }
-        for manifest in &image.patched.manifests {
-            to.put_manifest(&manifest.descriptor.media_type, &manifest.bytes).await?;
-        }
-        let (top, tag) = (&image.patched.top, &image.patched.tag);
-        to.put_immutable_tag(tag, &top.descriptor.media_type, &top.bytes).await?;
+    let write = |image| documents(transfers.client, image);
+    stream::iter(images).map(write).buffer_unordered(AT_ONCE).try_collect::<()>().await
+}
+
+/// Manifests, then the tag.
+async fn documents(client: &Client, image: &Image<'_>) -> Result<(), Error> {
+    let to = client.store(&image.patched.to);
+    for kept in image.patched.kept.iter().filter(|_| !same_place(image.base, &to)) {
+        copy(&image.base.source, &to, kept.digest).await?;
     }
+    let put = |manifest: &Document| {
+        let (to, manifest) = (to.clone(), manifest.clone());
+        async move { to.put_manifest(&manifest.descriptor.media_type, &manifest.bytes).await }
+    };
+    let manifests = stream::iter(&image.patched.manifests).map(put).buffer_unordered(PARALLEL);
+    manifests.try_for_each(async |_| Ok(())).await?;
+    let (top, tag) = (&image.patched.top, &image.patched.tag);
+    to.put_immutable_tag(tag, &top.descriptor.media_type, &top.bytes).await?;
     Ok(())
 }
 
-fn same_place(image: &Image<'_>, to: &Store) -> bool {
-    image.base.source.repository() == to.repository()
+fn same_place(base: &Base, to: &Store) -> bool {
+    base.source.repository() == to.repository()
 }
 
-/// Looked at before anything is sent; [`Store::put_immutable_tag`] looks again.
-async fn tags_are_free(client: &Client, images: &[Image<'_>]) -> Result<(), Error> {
+/// Looked at before manifests are sent; [`Store::put_immutable_tag`] looks again.
+fn tags_are_free(images: &[Image<'_>]) -> Result<(), Error> {
     let mut taken = BTreeMap::new();
-    for Image { patched, .. } in images {
+    for Image { base, patched } in images {
         let place: Reference = patched.to.tagged(patched.tag.clone());
         let expected = patched.top.descriptor.digest;
         if let Some(other) = taken.insert(place.clone(), expected)
@@ -71,52 +201,35 @@ async fn tags_are_free(client: &Client, images: &[Image<'_>]) -> Result<(), Erro
         {
             return Err(Error::OneTag { place });
         }
-        let there = client.store(&patched.to).resolve(&patched.tag).await?;
-        if let Some(there) = there.filter(|there| there.digest != expected) {
-            let (reference, actual) = (Box::new(place), there.digest);
+        if let Some(actual) = base.tag_at.filter(|there| *there != expected) {
+            let reference = Box::new(place);
             return Err(fleetfix_registry::Error::TagTaken { reference, expected, actual }.into());
         }
     }
     Ok(())
 }
 
-/// Every blob once for each repository, small ones of the image itself last: they tell a reader
-/// that the large ones are there.
-fn blobs(client: &Client, images: &[Image<'_>], layers: &Layers) -> Vec<Blob> {
-    let files: BTreeMap<Digest, PathBuf> =
-        layers.iter().map(|finished| (finished.layer.digest, finished.path().to_owned())).collect();
-    let mut seen = BTreeSet::new();
+/// All blobs of all images.
+fn blobs(
+    transfers: &Transfers<'_>,
+    images: &[Image<'_>],
+    layers: &Layers,
+) -> Result<Vec<Blob>, Error> {
+    let finished: BTreeMap<Digest, &Finished> =
+        layers.iter().map(|finished| (finished.layer.digest, finished)).collect();
     let mut blobs = Vec::new();
-    for image in images {
-        let to = client.store(&image.patched.to);
-        let mut first = |blob: &Descriptor| seen.insert((image.patched.to.clone(), blob.digest));
-        for blob in &image.patched.layers {
-            if let Some(path) = files.get(&blob.digest).filter(|_| first(blob)) {
-                let body = Body::File(path.clone());
-                blobs.push(Blob::Send { to: to.clone(), blob: blob.clone(), body });
-            }
+    for Image { base, patched } in images {
+        let to = transfers.client.store(&patched.to);
+        let new = patched.layers.iter().filter_map(|layer| finished.get(&layer.digest));
+        blobs.extend(new.map(|layer| transfers.of_layer(&patched.to, layer)));
+        if !same_place(base, &to) {
+            blobs.extend(transfers.of_base(base)?);
         }
-        for blob in image.patched.base_layers.iter().filter(|_| !same_place(image, &to)) {
-            if first(blob) {
-                let from = image.base.source.clone();
-                blobs.push(Blob::Copy { from, to: to.clone(), blob: blob.clone() });
-            }
-        }
-        for config in &image.patched.configs {
-            if first(&config.descriptor) {
-                let body = Body::Bytes(config.bytes.clone());
-                let blob = config.descriptor.clone();
-                blobs.push(Blob::Send { to: to.clone(), blob, body });
-            }
-        }
+        blobs.extend(patched.configs.iter().map(|config| Blob::Send {
+            to: to.clone(),
+            blob: config.descriptor.clone(),
+            body: Body::Bytes(config.bytes.clone()),
+        }));
     }
-    blobs
-}
-
-async fn write(blob: Blob) -> Result<(), Error> {
-    match blob {
-        Blob::Copy { from, to, blob } => copy_blob(&from, &to, &blob).await?,
-        Blob::Send { to, blob, body } => to.put_blob(&blob, body).await?,
-    };
-    Ok(())
+    Ok(blobs)
 }

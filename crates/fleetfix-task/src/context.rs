@@ -17,6 +17,19 @@ pub struct Context {
     progress: Progress,
 }
 
+/// How far a step is, in bytes.
+#[derive(Clone, Debug)]
+pub struct Meter(Option<ProgressBar>);
+
+impl Meter {
+    /// So many bytes more are done.
+    pub fn add(&self, bytes: u64) {
+        if let Some(bar) = &self.0 {
+            bar.inc(bytes);
+        }
+    }
+}
+
 /// Where steps are told.
 #[derive(Debug)]
 enum Progress {
@@ -33,9 +46,7 @@ impl Context {
     pub fn new(now: Timestamp) -> Self {
         let progress = if std::io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
-                bar.set_style(style);
-            }
+            plain(&bar);
             Progress::Terminal(bar)
         } else {
             Progress::Lines
@@ -54,6 +65,7 @@ impl Context {
         match &self.progress {
             Progress::Terminal(bar) => {
                 settle(bar);
+                plain(bar);
                 bar.set_message(message);
                 bar.reset_elapsed();
                 bar.enable_steady_tick(Duration::from_millis(100));
@@ -64,6 +76,21 @@ impl Context {
             }
             Progress::Silent => {}
         }
+    }
+
+    /// The running step is about so many bytes: on a terminal it shows how many are done, and about
+    /// how long the others will take.
+    pub fn measure(&self, bytes: u64) -> Meter {
+        let Progress::Terminal(bar) = &self.progress else { return Meter(None) };
+        if let Ok(style) = ProgressStyle::with_template(
+            "{spinner} {msg} {bytes} of {total_bytes} ({elapsed}, {eta} left)",
+        ) {
+            bar.set_style(style);
+        }
+        bar.set_length(bytes);
+        bar.set_position(0);
+        bar.reset_eta();
+        Meter(Some(bar.clone()))
     }
 
     /// The last step is over: nothing spins any more.
@@ -81,5 +108,36 @@ fn settle(bar: &ProgressBar) {
     if !message.is_empty() {
         bar.println(message);
         bar.set_message("");
+    }
+}
+
+/// A step without a measure.
+fn plain(bar: &ProgressBar) {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        bar.set_style(style);
+    }
+    bar.unset_length();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measured_step_counts_and_the_next_one_does_not() {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let now = Timestamp::from_unix(0).unwrap();
+        let context = Context { now, progress: Progress::Terminal(bar.clone()) };
+        context.step("one");
+        let meter = context.measure(100);
+        meter.add(30);
+        meter.clone().add(20);
+        assert_eq!((bar.position(), bar.length()), (50, Some(100)));
+        context.measure(7).add(1);
+        assert_eq!((bar.position(), bar.length()), (1, Some(7)));
+        context.step("two");
+        assert_eq!(bar.length(), None);
+        // Where nobody looks it does nothing.
+        Context::silent(now).measure(1).add(1);
     }
 }

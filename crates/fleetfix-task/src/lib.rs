@@ -31,7 +31,7 @@ pub mod outcome;
 pub mod result;
 pub mod runner;
 
-pub use context::Context;
+pub use context::{Context, Meter};
 pub use error::Error;
 pub use failure::Failure;
 pub use outcome::Outcome;

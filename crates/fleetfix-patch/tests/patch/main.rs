@@ -4,4 +4,5 @@
 
 mod place;
 mod planned;
+mod settings;
 mod single;

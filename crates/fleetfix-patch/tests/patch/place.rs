@@ -10,6 +10,7 @@ use fleetfix_model::{Descriptor, Digest, Platform, Reference, ToCanonical, media
 use fleetfix_oci::layout::Layout;
 use fleetfix_oci::manifest::{Kind, Manifest};
 use fleetfix_patch::Args;
+use fleetfix_patch::settings::SettingsArgs;
 use fleetfix_registry::RegistryArgs;
 use fleetfix_task::{Context, Failure, Task};
 use serde_json::{Value, json};
@@ -140,7 +141,12 @@ impl Place {
             commit: None,
             remove: Vec::new(),
             create: false,
+            accept: Vec::new(),
             result_image_digest: None,
+            settings: SettingsArgs {
+                cache_dir: Some(self.path().join("cache")),
+                ..SettingsArgs::default()
+            },
             registry: RegistryArgs {
                 mirrors: vec![mirror.parse().unwrap()],
                 ..RegistryArgs::default()

@@ -150,7 +150,7 @@ fn a_base_beside_its_patched_images_is_not_copied() {
     let base = place.base("hypershift", OCI, "");
     let plan = place.plan(vec![base.clone()]);
     let mut args = place.with_plan(&plan);
-    args.to = format!("oci:{}/base", place.path().display()).parse().unwrap();
+    args.to = Some(format!("oci:{}/base", place.path().display()).parse().unwrap());
     run(args).unwrap();
     let layout = place.layout("base/hypershift");
     assert_eq!(layout.tags().unwrap().len(), 2);
@@ -225,7 +225,7 @@ fn a_repository_too_long_for_the_component_is_refused() {
     let place = Place::new();
     let plan = place.plan(vec![place.base("a", OCI, "")]);
     let mut args = place.with_plan(&plan);
-    args.to = format!("quay.io/{}", "a".repeat(199)).parse().unwrap();
+    args.to = Some(format!("quay.io/{}", "a".repeat(199)).parse().unwrap());
     let error = args.jobs().unwrap_err();
     assert!(matches!(error, fleetfix_patch::Error::NoName { .. }), "{error:?}");
     assert!(error.to_string().contains("/hypershift`"), "{error}");
@@ -263,6 +263,8 @@ fn a_damaged_base_is_refused() {
             let mut bad = good.clone();
             bad[at] ^= 1;
             std::fs::write(&path, &bad).unwrap();
+            // What is remembered of a layer is not read again.
+            let _ = std::fs::remove_dir_all(place.path().join("cache"));
             let error = run(place.with_plan(&plan)).unwrap_err();
             assert!(matches!(error.class(), Class::Refused | Class::Input), "{error:?}");
             assert!(place.snapshot("build").is_empty(), "{digest} {at}");
