@@ -3,6 +3,7 @@
 
 mod machine;
 mod patch;
+mod plan;
 mod process;
 mod statistics;
 
@@ -13,6 +14,7 @@ const HELP: &str = "\
 usage: cargo xtask bench NAME [OPTIONS]
 
   patch   a fix for an image: fleetfix-patch and its peers in turn on the same work
+  plan    a large update graph and many payloads: fleetfix-plan
 ";
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
@@ -22,6 +24,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     };
     match name {
         Some("patch") => patch::run(&Workspace::find()?, rest),
+        Some("plan") => plan::run(&Workspace::find()?, rest),
         Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(())
