@@ -11,7 +11,7 @@
 //! | [`store`], [`reader`] | one repository; a blob as a stream |
 //! | [`image`] | an image with every manifest below it |
 //! | [`copy`](mod@copy), [`attach`](mod@attach) | a manifest with all below it; cosign's `.sig` and `.att` tags |
-//! | [`referrers`] | artifacts about an image, listed by a registry or by a tag |
+//! | [`referrers`](mod@referrers) | artifacts about an image, listed by a registry or by a tag |
 //! | `remote` | the distribution protocol over HTTP: tries, tokens, redirects, uploads |
 //! | `spool` | a blob between two registries |
 //! | `layout` | the same over a directory |
