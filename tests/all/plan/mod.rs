@@ -1,5 +1,6 @@
 //! `fleetfix-plan` from outside: what it refuses, what it makes, and that it always makes the same.
 
+mod active;
 mod defects;
 mod history;
 mod same;
