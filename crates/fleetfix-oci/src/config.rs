@@ -54,8 +54,17 @@ impl Config {
     pub fn labels(&self) -> Result<BTreeMap<String, String>, Error> {
         match self.raw.get("config") {
             None | Some(Value::Null) => Ok(BTreeMap::new()),
-            Some(Value::Object(config)) => strings(config, "Labels")
-                .map_err(|reason| Error::field(&self.subject, "config.Labels", reason)),
+            Some(Value::Object(config)) => {
+                let labels = strings(config, "Labels");
+                let number = |labels: &BTreeMap<String, String>| {
+                    labels.values().any(|value| self.numbers.is_one(value))
+                };
+                match labels {
+                    Ok(labels) if number(&labels) => Err("has a value that is not a string"),
+                    other => other,
+                }
+                .map_err(|reason| Error::field(&self.subject, "config.Labels", reason))
+            }
             Some(_) => Err(Error::field(&self.subject, "config", "is not an object")),
         }
     }

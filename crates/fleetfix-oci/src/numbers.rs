@@ -46,6 +46,11 @@ impl Kept {
         (kept, out)
     }
 
+    /// True for a string that stands for a number.
+    pub(crate) fn is_one(&self, text: &str) -> bool {
+        !self.mark.is_empty() && text.starts_with(&self.mark)
+    }
+
     /// Puts the numbers back.
     pub(crate) fn put_back(&self, json: &str) -> String {
         if self.mark.is_empty() {
