@@ -16,6 +16,7 @@ mod faults;
 mod fleet;
 mod harness;
 mod parity;
+mod overrides;
 mod patched;
 mod plan;
 mod published;

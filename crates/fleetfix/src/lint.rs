@@ -122,7 +122,7 @@ impl OverridesArgs {
         for (image, lines) in lines {
             let Ok(reference) = image.parse::<Reference>() else { continue };
             context.step(format_args!("reading {image}"));
-            let store = client.store(&reference.repository);
+            let store = client.source(&reference.repository);
             let read = match Image::get(&store, &reference).await {
                 Ok(read) => read,
                 Err(error) if error.class() == Class::Environment => {

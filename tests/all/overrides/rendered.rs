@@ -1,0 +1,173 @@
+//! Bundles and channels as entries of HyperShift's file.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use fleetfix_tests::chain::Chain;
+use fleetfix_tests::child::Output;
+use fleetfix_tests::lab::Place;
+
+use super::{HyperShift, entries};
+use crate::refusals::one_line;
+
+const TESTING: &str = "quay.io/openshift-release-dev/ocp-release:{version}-x86_64";
+
+/// `fleetfix render overrides` of the chain's channel into `overrides.yaml`.
+fn render(chain: &Chain, more: &[&str]) -> Output {
+    let channel = chain.channel();
+    let args = ["render", "overrides", "--channels", &channel, "--root", "root.json"];
+    chain.lab.bench.run("fleetfix", [&args[..], &["--into", "overrides.yaml"], more].concat())
+}
+
+fn file(chain: &Chain) -> PathBuf {
+    chain.lab.bench.path("overrides.yaml")
+}
+
+#[test]
+fn a_channel_is_merged_into_hypershifts_file() {
+    let chain = Chain::new(Place::Layout);
+    let bundle = chain.build();
+    chain.release(&bundle);
+    let bench = &chain.lab.bench;
+    let hypershift = HyperShift::new(bench.dir());
+    let own = fs::read_to_string(hypershift.own_file()).unwrap();
+    fs::write(file(&chain), &own).unwrap();
+
+    let more = ["--testing", TESTING, "--pull-request", "pull-request.md"];
+    let rendered = render(&chain, &more).success().json();
+    let changes = rendered["changes"].as_array().unwrap();
+    let versions: Vec<&str> = changes.iter().map(|c| c["version"].as_str().unwrap()).collect();
+    assert_eq!(versions, ["4.20.1", "4.20.2", "4.21.0"]);
+    let images: Vec<&str> = changes.iter().map(|c| c["after"].as_str().unwrap()).collect();
+    let published: BTreeSet<String> = chain
+        .published()
+        .into_iter()
+        .map(|(_, digest)| format!("{}/hypershift@{digest}", chain.fleet()))
+        .collect();
+    assert_eq!(images.iter().map(|i| (*i).to_owned()).collect::<BTreeSet<_>>(), published);
+    let wants = |minor: &str, number: u64| {
+        format!("branch: {minor} wants: https://github.com/openshift/hypershift/pull/{number}")
+    };
+    let lines = [wants("4.20", 7110), wants("4.21", 7111)];
+    assert_eq!(rendered["branches"], serde_json::json!(lines));
+    let text = fs::read_to_string(bench.path("pull-request.md")).unwrap();
+    for line in &lines {
+        assert!(text.lines().any(|l| l == line), "{text}");
+    }
+
+    // Every line of HyperShift's is there, in its order, but for the tests of both platforms.
+    let after = fs::read_to_string(file(&chain)).unwrap();
+    let releases = ["latest:", "previous:", "runTests:"];
+    let others = |line: &&str| !releases.iter().any(|key| line.trim().starts_with(key));
+    let mut rest = after.lines().filter(others);
+    for line in own.lines().filter(others) {
+        assert!(rest.any(|l| l == line), "`{line}` is not there any more, or not in its place");
+    }
+    let markers = [
+        "# Beginning of OCPBUGS-61296 overrides 4.20 section",
+        "# End of OCPBUGS-61296 overrides 4.20 section",
+    ];
+    for marker in markers {
+        assert_eq!(after.lines().filter(|line| line.trim() == marker).count(), 1, "{marker}");
+    }
+    let aws: Vec<String> =
+        entries(&after).into_iter().filter(|e| e.0 == "aws").map(|e| e.1).collect();
+    // HyperShift's list is not in the order of versions: ours come after the highest that is lower.
+    let at = aws.iter().position(|version| version == "4.17.43").unwrap();
+    assert_eq!(aws[at + 1..at + 4], ["4.20.1", "4.20.2", "4.21.0"]);
+
+    // A second run changes nothing, not even the file's time.
+    let time = fs::metadata(file(&chain)).unwrap().modified().unwrap();
+    let again = render(&chain, &more).success().says("there already").json();
+    assert_eq!(again["changes"], serde_json::json!([]));
+    assert_eq!(fs::read_to_string(file(&chain)).unwrap(), after);
+    assert_eq!(fs::metadata(file(&chain)).unwrap().modified().unwrap(), time);
+
+    // HyperShift's own code: its tests, our images, its other images, nothing for versions outside.
+    hypershift.tests(&file(&chain)).success();
+    let mut questions: Vec<String> = versions.iter().map(|v| format!("AWS {v}")).collect();
+    let mut expected: Vec<String> = images.iter().map(|i| (*i).to_owned()).collect();
+    for (platform, version, image) in entries(&own) {
+        questions.push(format!("{platform} {version}"));
+        expected.push(image);
+    }
+    for outside in ["AWS 4.20.0", "AWS 4.20.3", "AWS 4.21.1", "AWS 4.20.1-rc.1", "KubeVirt 4.20.1"]
+    {
+        questions.push(outside.to_owned());
+        expected.push("-".to_owned());
+    }
+    questions.push("testing aws".to_owned());
+    let release = |version: &str| TESTING.replace("{version}", version);
+    expected.push(format!("{} {} true", release("4.21.0"), release("4.20.2")));
+    let azure = hypershift.answers(&file(&chain), &["testing azure".to_owned()]);
+    assert!(azure[0].ends_with(" false"), "{azure:?}");
+    assert_eq!(hypershift.answers(&file(&chain), &questions), expected);
+
+    // One bundle of the channel, printed.
+    let digest = bundle.split_once('@').unwrap().1;
+    let there = format!("{}@{digest}", chain.lab.at("fleet/bundles"));
+    let args = ["render", "overrides", "--bundle", &there, "--root", "root.json"];
+    let printed = bench.run("fleetfix", args).success();
+    let only: Vec<_> =
+        entries(&after).into_iter().filter(|e| images.contains(&e.2.as_str())).collect();
+    assert_eq!(entries(&printed.stdout), only);
+    // And by policy alone.
+    let policy = chain.people.policy.display().to_string();
+    let args =
+        ["render", "overrides", "--bundle", &there, "--policy", &policy, "--channel", "stable"];
+    assert_eq!(bench.run("fleetfix", args).success().stdout, printed.stdout);
+}
+
+#[test]
+fn nothing_is_rendered_without_trust() {
+    let chain = Chain::new(Place::Layout);
+    let bundle = chain.build();
+    chain.release(&bundle);
+    let bench = &chain.lab.bench;
+    let channel = chain.channel();
+    let run = |args: &[&str]| bench.run("fleetfix", [&["render", "overrides"], args].concat());
+    one_line(&run(&[]), 2, "--root");
+    one_line(&run(&["--channels", &channel]), 2, "--root");
+    one_line(&run(&["--root", "root.json"]), 2, "--channels");
+    let policy = chain.people.policy.display().to_string();
+    one_line(&run(&["--channels", &channel, "--policy", &policy]), 2, "--root");
+    // A bundle that nobody approved yet, where it was built.
+    let output = run(&["--bundle", &bundle, "--policy", &policy, "--channel", "stable"]);
+    assert!(matches!(output.code, Some(10 | 11)) && output.stdout.is_empty(), "{output}");
+    one_line(
+        &run(&["--channels", &channel, "--root", "root.json", "--testing", "x"]),
+        2,
+        "{version}",
+    );
+    // A byte of the fleet that changed.
+    let tampered = bench.path("images/fleet/hypershift/index.json");
+    let text = fs::read_to_string(&tampered).unwrap();
+    fs::write(&tampered, text.replacen("sha256:", "sha256:0", 1)).unwrap();
+    let output = run(&["--channels", &channel, "--root", "root.json"]);
+    assert!(matches!(output.code, Some(10 | 11)) && output.stdout.is_empty(), "{output}");
+}
+
+#[test]
+fn what_runs_is_not_replaced_by_what_was_not_made_from_it() {
+    let chain = Chain::new(Place::Layout);
+    let bundle = chain.build();
+    chain.release(&bundle);
+    let other = format!("quay.io/a/b@sha256:{}", "3".repeat(64));
+    let entry = |image: &str| {
+        format!(
+            "platforms:\n  aws:\n    overrides:\n    - version: 4.20.1\n      cpoImage: {image}\n"
+        )
+    };
+    fs::write(file(&chain), entry(&other)).unwrap();
+    one_line(&render(&chain, &[]), 10, "fixes could be lost");
+    assert_eq!(fs::read_to_string(file(&chain)).unwrap(), entry(&other));
+    render(&chain, &["--replaces", &other]).success().says("1 replaced");
+    // What it was made from may go.
+    let base = format!(
+        "quay.io/openshift-release-dev/ocp-v4.0-art-dev@{}",
+        chain.lab.upstream.base_420.digest
+    );
+    fs::write(file(&chain), entry(&base)).unwrap();
+    render(&chain, &[]).success().says("2 entries added, 1 replaced");
+}
