@@ -74,7 +74,7 @@ impl Task for Args {
         match self.command {
             Command::Build(args) => Box::pin(args.run(context)).await,
             Command::Approve(args) => args.run(context).await,
-            Command::Request(args) => args.run(context).await,
+            Command::Request(args) => args.run(context),
             Command::Render(args) => Box::pin(args.run(context)).await,
             Command::Import(args) => args.run(context),
             Command::Lint(args) => Box::pin(args.run(context)).await,

@@ -104,7 +104,7 @@ struct NewArgs {
 
 impl Args {
     /// Writes the request.
-    pub async fn run(self, context: &Context) -> Result<Outcome, Failure> {
+    pub fn run(self, context: &Context) -> Result<Outcome, Failure> {
         match self.what {
             What::New(args) => args.run(context),
         }
