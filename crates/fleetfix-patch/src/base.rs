@@ -103,7 +103,11 @@ pub async fn read(client: &Client, job: Job, indexes: &Indexes) -> Result<Base, 
     Ok(Base { job, source, top: image.top, images, tag_at })
 }
 
-async fn configuration(source: &Store, base: &str, manifest: &Manifest) -> Result<Vec<u8>, Error> {
+pub(crate) async fn configuration(
+    source: &Store,
+    base: &str,
+    manifest: &Manifest,
+) -> Result<Vec<u8>, Error> {
     let descriptor = manifest.config().map_err(Error::base(base))?;
     let bytes = source.blob(descriptor.digest, config::MAX_SIZE).await?;
     let actual = bytes.len() as u64;
@@ -117,7 +121,11 @@ async fn configuration(source: &Store, base: &str, manifest: &Manifest) -> Resul
 
 /// The platform that the index names; where there is no index, the configuration's. They may
 /// differ in the variant, which many configurations leave out.
-fn platform(base: &str, index: Option<Platform>, config: &[u8]) -> Result<Platform, Error> {
+pub(crate) fn platform(
+    base: &str,
+    index: Option<Platform>,
+    config: &[u8],
+) -> Result<Platform, Error> {
     let own = Config::parse(config).and_then(|config| config.platform());
     let own = own.map_err(Error::base(base))?;
     let Some(index) = index else { return Ok(own) };

@@ -202,6 +202,16 @@ pub enum Error {
         /// Why.
         why: &'static str,
     },
+    /// A file out of another image.
+    #[error("new content out of {image}: `{path}` {problem}")]
+    InImage {
+        /// The image.
+        image: String,
+        /// Path in it.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A level that the compression does not have.
     #[error("--compression-level")]
     Compression {
@@ -274,6 +284,7 @@ impl Classify for Error {
             | Self::NoFiles { .. }
             | Self::NoImages { .. }
             | Self::UnreadableLayer { .. }
+            | Self::InImage { .. }
             | Self::TwoPlatforms { .. } => Class::Input,
             Self::NoTag { .. } | Self::NothingAsked | Self::NoBase { .. } => Class::Usage,
             Self::OneTag { .. } | Self::NotKnown { .. } => Class::Bug,

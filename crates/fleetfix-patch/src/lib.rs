@@ -11,6 +11,7 @@
 //! | [`job`] | one base, and what is to be done to it |
 //! | [`planned`] | the jobs of a plan |
 //! | [`directory`] | changes from a directory that is laid out as the image is |
+//! | [`from_image`] | a file out of another image |
 //! | [`settings`] | how to patch, and the flags for it |
 //! | [`run`] | the steps in their order |
 //! | [`base`], [`compress`], [`image`](mod@image), [`write`](mod@write) | the steps |
@@ -33,6 +34,7 @@ pub mod base;
 pub mod compress;
 pub mod directory;
 pub mod error;
+pub mod from_image;
 pub mod image;
 pub mod indexes;
 pub mod job;
@@ -46,7 +48,9 @@ pub mod write;
 pub use error::Error;
 pub use run::patch;
 
-use crate::job::{Files, Job};
+use crate::from_image::Held;
+use crate::indexes::Indexes;
+use crate::job::{Changes, Files, Job};
 use crate::settings::SettingsArgs;
 
 /// Patch every base of a plan, or one image: every architecture of each.
@@ -61,7 +65,8 @@ pub struct Args {
     #[arg(long, value_name = "REF", env = "FLEETFIX_BASE_IMAGE", requires = "image")]
     pub base_image: Option<Reference>,
     /// New files: with --plan the request's directory; with --base-image laid out as in the image
-    /// (DIR/usr/bin/app), or so for each architecture (DIR/arm64/usr/bin/app)
+    /// (DIR/usr/bin/app), or so for each architecture (DIR/arm64/usr/bin/app), or one file out of
+    /// another image (registry/path:tag:/usr/bin/app)
     #[arg(long, value_name = "DIR", env = "FLEETFIX_FILES")]
     pub files: PathBuf,
     /// Where the patched images go, with --plan: PLACE/COMPONENT
@@ -111,8 +116,23 @@ fn label(text: &str) -> Result<(String, String), &'static str> {
 impl Task for Args {
     async fn run(self, context: &Context) -> Result<Outcome, Failure> {
         let settings = self.settings.settings()?;
-        let (jobs, files) = self.jobs()?;
         let client = self.registry.client()?;
+        let other = from_image::split(&self.files).filter(|_| self.plan.is_none());
+        // Whatever files lie in is held until they are written.
+        let (jobs, files, _held) = match other {
+            Some((image, path)) => {
+                let job = self.job(Changes::Same(Vec::new()))?;
+                let indexes = Indexes::new(settings.cache.clone());
+                let (create, remove) = (self.create, &self.remove[..]);
+                let read = from_image::read(&client, &image, &path, create, remove, &indexes);
+                let (changes, files, held) = read.await?;
+                (vec![Job { changes, ..job }], files, held)
+            }
+            None => {
+                let (jobs, files) = self.jobs()?;
+                (jobs, files, Held::default())
+            }
+        };
         let report = patch(&client, jobs, files, &settings, context).await?;
         let digest = report.images.first().map(|image| image.digest);
         let outcome = Outcome::json(&report)?;
@@ -126,14 +146,20 @@ impl Task for Args {
 impl Args {
     /// What is to be done, checked as far as it can be without a registry.
     pub fn jobs(&self) -> Result<(Vec<Job>, Files), Error> {
-        let (base, image) = match (&self.plan, &self.to, &self.base_image, &self.image) {
-            (Some(path), Some(to), None, _) => {
-                let bytes = file::read_bounded(path, canonical::MAX_SIZE as u64)?;
-                let plan: FixPlan = from_canonical(&path.display().to_string(), &bytes)?;
-                return planned::jobs(&plan, &self.files, to);
-            }
-            (None, _, Some(base), Some(image)) => (base.clone(), image),
-            _ => return Err(Error::NothingAsked),
+        if let (Some(path), Some(to)) = (&self.plan, &self.to) {
+            let bytes = file::read_bounded(path, canonical::MAX_SIZE as u64)?;
+            let plan: FixPlan = from_canonical(&path.display().to_string(), &bytes)?;
+            return planned::jobs(&plan, &self.files, to);
+        }
+        let job = self.job(Changes::Same(Vec::new()))?;
+        let (changes, files) = directory::read(&self.files, self.create, &self.remove)?;
+        Ok((vec![Job { changes, ..job }], files))
+    }
+
+    /// The one job of a command line without a plan.
+    fn job(&self, changes: Changes) -> Result<Job, Error> {
+        let (Some(base), Some(image)) = (self.base_image.clone(), &self.image) else {
+            return Err(Error::NothingAsked);
         };
         let tag = image.tag.clone().filter(|_| image.digest.is_none());
         let tag = tag.ok_or_else(|| Error::NoTag { image: image.clone() })?;
@@ -145,8 +171,7 @@ impl Args {
         if let Some(label) = labels.keys().find(|l| origin.contains(&l.as_str())) {
             return Err(Error::LabelOfOrigin { label: label.clone() });
         }
-        let (changes, files) = directory::read(&self.files, self.create, &self.remove)?;
-        let job = Job {
+        Ok(Job {
             base,
             pinned: None,
             changes,
@@ -155,7 +180,6 @@ impl Args {
             labels,
             to: image.repository.clone(),
             tag,
-        };
-        Ok((vec![job], files))
+        })
     }
 }

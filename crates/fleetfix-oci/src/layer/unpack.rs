@@ -21,7 +21,7 @@ type Whole<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;
 pub struct Unpacked<R: Read>(Inner<R>);
 
 enum Inner<R: Read> {
-    Gzip(MultiGzDecoder<Whole<R>>),
+    Gzip(Box<MultiGzDecoder<Whole<R>>>),
     Zstd(zstd::stream::read::Decoder<'static, Whole<R>>),
     Plain(Whole<R>),
 }
@@ -47,7 +47,7 @@ impl<R: Read> Unpacked<R> {
             || matches!(magic[..], [first, 0x2a, 0x4d, 0x18] if first >> 4 == 5);
         let whole = BufReader::with_capacity(BUFFER, Cursor::new(magic).chain(reader));
         Ok(Self(if gzip {
-            Inner::Gzip(MultiGzDecoder::new(whole))
+            Inner::Gzip(Box::new(MultiGzDecoder::new(whole)))
         } else if zstd {
             let failed = |e| from_io(e, subject);
             let mut decoder = zstd::stream::read::Decoder::with_buffer(whole).map_err(failed)?;
@@ -70,7 +70,7 @@ impl<R: Read> Unpacked<R> {
     /// The reader that was given.
     pub fn into_inner(self) -> R {
         let whole = match self.0 {
-            Inner::Gzip(decoder) => decoder.into_inner(),
+            Inner::Gzip(decoder) => (*decoder).into_inner(),
             Inner::Zstd(decoder) => decoder.finish(),
             Inner::Plain(whole) => whole,
         };
@@ -84,7 +84,9 @@ impl<R: Read> Read for Unpacked<R> {
             Inner::Gzip(decoder) => decoder.read(buffer),
             // It has no kind of its own for data that is wrong.
             Inner::Zstd(decoder) => decoder.read(buffer).map_err(|e| {
-                let of_data = e.get_ref().is_some_and(|inner| inner.is::<zstd::Error>());
+                let of_data = e
+                    .get_ref()
+                    .is_some_and(<dyn std::error::Error + Send + Sync>::is::<zstd::Error>);
                 if of_data { io::Error::new(io::ErrorKind::InvalidData, e) } else { e }
             }),
             Inner::Plain(whole) => whole.read(buffer),

@@ -67,7 +67,9 @@ impl LayerIndex {
         }
         for set in [&whiteouts, &opaque] {
             put(&mut bytes, set.len() as u64);
-            set.iter().for_each(|path| put_bytes(&mut bytes, path));
+            for path in set {
+                put_bytes(&mut bytes, path);
+            }
         }
         bytes.shrink_to_fit();
         Self { bytes, entries: starts, whiteouts, opaque }
@@ -326,8 +328,9 @@ mod tests {
         )
     }
 
-    fn parts()
-    -> impl Strategy<Value = (BTreeMap<Vec<u8>, Entry>, BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>)> {
+    type Parts = (BTreeMap<Vec<u8>, Entry>, BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>);
+
+    fn parts() -> impl Strategy<Value = Parts> {
         let path = || "[a-c]{1,2}(/[a-c]{1,2}){0,2}".prop_map(String::into_bytes);
         let set = || prop::collection::btree_set(path(), 0..4);
         (prop::collection::btree_map(path(), entry(), 0..9), set(), set())

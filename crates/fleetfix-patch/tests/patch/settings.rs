@@ -201,3 +201,38 @@ fn a_large_file_that_is_not_what_the_plan_says_leaves_nothing_behind() {
         assert!(place.snapshot("build").is_empty());
     }
 }
+
+#[test]
+fn a_file_out_of_another_image() {
+    let place = place();
+    run(place.with_base("base/a:v1", "other:fixed")).unwrap();
+    let from = |image: &str, path: &str, to: &str| {
+        let mut args = place.with_base("base/d:v1", to);
+        args.files = format!("oci:{}/{image}:{path}", place.path().display()).into();
+        args
+    };
+    run(from("other:fixed", "/bin/app", "out:fixed")).unwrap();
+    let (layout, digest) = top(&place, "out");
+    for manifest in manifests(&layout, digest) {
+        let root = unpack(&layout, &manifest);
+        let app = &root[std::path::Path::new("usr/bin/app")];
+        assert!(app.content.starts_with(b"a line") && app.content.len() > 3_000_000);
+        assert_eq!((app.mode, app.owner), (0o4751, (1001, 0)), "as in the base");
+        let conf = &root[std::path::Path::new("etc/conf")];
+        assert_eq!(conf.content, b"conf", "only that file");
+    }
+    // Small files, and those of the lowest layer, lie there as well.
+    run(from("base/a:v1", "/etc/conf", "small:fixed")).unwrap();
+    for (image, path, says) in [
+        ("other:fixed", "/usr/bin", "is no file"),
+        ("other:fixed", "/usr/bin/absent", "is no file"),
+        ("other:absent", "/usr/bin/app", "absent"),
+    ] {
+        let error = run(from(image, path, "no:fixed")).unwrap_err();
+        assert_eq!(error.class(), Class::Input, "{error}");
+        assert!(error.line().contains(says), "{error}");
+    }
+    let mut args = from("other:fixed", "/bin/app", "single:fixed");
+    args.base_image = place.with_base("base/s:v1", "single:fixed").base_image;
+    assert_eq!(run(args).unwrap_err().class(), Class::Refused, "the base has no arm64");
+}
