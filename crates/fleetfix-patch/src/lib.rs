@@ -119,21 +119,18 @@ impl Task for Args {
         let client = self.registry.client()?;
         let other = from_image::split(&self.files).filter(|_| self.plan.is_none());
         // Whatever files lie in is held until they are written.
-        let (jobs, files, _held) = match other {
-            Some((image, path)) => {
-                let job = self.job(Changes::Same(Vec::new()))?;
-                let indexes = Indexes::new(settings.cache.clone());
-                let (create, remove) = (self.create, &self.remove[..]);
-                let read = from_image::read(&client, &image, &path, create, remove, &indexes);
-                let (changes, files, held) = read.await?;
-                (vec![Job { changes, ..job }], files, held)
-            }
-            None => {
-                let (jobs, files) = self.jobs()?;
-                (jobs, files, Held::default())
-            }
+        let (jobs, files, _held) = if let Some((image, path)) = other {
+            let job = self.job(Changes::Same(Vec::new()))?;
+            let indexes = Indexes::new(settings.cache.clone());
+            let (create, remove) = (self.create, &self.remove[..]);
+            let read = from_image::read(&client, &image, &path, create, remove, &indexes);
+            let (changes, files, held) = Box::pin(read).await?;
+            (vec![Job { changes, ..job }], files, held)
+        } else {
+            let (jobs, files) = self.jobs()?;
+            (jobs, files, Held::default())
         };
-        let report = patch(&client, jobs, files, &settings, context).await?;
+        let report = Box::pin(patch(&client, jobs, files, &settings, context)).await?;
         let digest = report.images.first().map(|image| image.digest);
         let outcome = Outcome::json(&report)?;
         Ok(match digest {

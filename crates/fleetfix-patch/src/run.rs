@@ -48,8 +48,8 @@ pub async fn patch(
     let (archives, new_archives) = unbounded_channel();
     let ((), read, layers) = try_join3(
         compress(&works, wanted, contents),
-        run.read(&works, jobs, archives),
-        run.finish(&works, new_contents, new_archives),
+        Box::pin(run.read(&works, jobs, archives)),
+        Box::pin(run.finish(&works, new_contents, new_archives)),
     )
     .await?;
     let (bases, findings): (Vec<_>, Vec<_>) = read.into_iter().unzip();
@@ -59,7 +59,7 @@ pub async fn patch(
     let images: Vec<_> =
         bases.iter().zip(&patched).map(|(base, patched)| write::Image { base, patched }).collect();
     context.step(format_args!("writing {} images with {} new layers", images.len(), layers.len()));
-    write::all(&run.transfers, &images, &layers, context).await?;
+    Box::pin(write::all(&run.transfers, &images, &layers, context)).await?;
 
     let done = bases.iter().zip(&patched).zip(findings);
     let images: Vec<_> = done.map(|((b, p), findings)| PatchedImage::new(b, p, findings)).collect();
@@ -136,7 +136,7 @@ impl Run<'_> {
         job: Job,
         archives: UnboundedSender<Archive>,
     ) -> Result<(Base, Vec<Finding>), Error> {
-        let base = base::read(self.client, job, &self.indexes).await?;
+        let base = Box::pin(base::read(self.client, job, &self.indexes)).await?;
         // A layout keeps what is written to it for ever, so nothing goes there before all is known
         // to be good. Where the tag is taken, it may be that nothing is to be written at all.
         let early = matches!(base.job.to, Repository::Registry { .. }) && base.tag_at.is_none();

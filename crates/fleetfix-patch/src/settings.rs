@@ -84,7 +84,7 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "N", env = "FLEETFIX_COMPRESSION_LEVEL")]
     pub compression_level: Option<u32>,
     /// Where to remember what base layers hold, so that they are read once
-    /// [default: $XDG_CACHE_HOME/fleetfix]
+    /// [default: `$XDG_CACHE_HOME/fleetfix`]
     #[arg(long, value_name = "DIR", env = "FLEETFIX_CACHE_DIR")]
     pub cache_dir: Option<PathBuf>,
     /// What becomes of entries of the base's index that are no images

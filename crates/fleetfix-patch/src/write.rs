@@ -135,8 +135,8 @@ impl<'a> Transfers<'a> {
         }
         let _turn = self.turns.acquire().await;
         match blob {
-            Blob::Copy { from, to, blob } => copy_blob(&from, &to, &blob).await?,
-            Blob::Send { to, blob, body } => to.put_blob(&blob, body).await?,
+            Blob::Copy { from, to, blob } => Box::pin(copy_blob(&from, &to, &blob)).await?,
+            Blob::Send { to, blob, body } => Box::pin(to.put_blob(&blob, body)).await?,
         };
         Ok(())
     }
@@ -173,7 +173,7 @@ pub async fn all(
 async fn documents(client: &Client, image: &Image<'_>) -> Result<(), Error> {
     let to = client.store(&image.patched.to);
     for kept in image.patched.kept.iter().filter(|_| !same_place(image.base, &to)) {
-        copy(&image.base.source, &to, kept.digest).await?;
+        Box::pin(copy(&image.base.source, &to, kept.digest)).await?;
     }
     let put = |manifest: &Document| {
         let (to, manifest) = (to.clone(), manifest.clone());
