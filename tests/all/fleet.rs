@@ -9,6 +9,7 @@ use std::process::Command;
 use fleetfix_tests::chain::Chain;
 use fleetfix_tests::child;
 use fleetfix_tests::lab::Place;
+use fleetfix_tests::proxy::Request;
 use fleetfix_tests::registry::{Kind, Registry};
 
 use crate::refusals::one_line;
@@ -120,7 +121,7 @@ fn a_registry_that_was_rolled_back_is_refused_by_whoever_remembers() {
     chain.lab.replace_registry(old);
     chain.lab.proxy().forget();
     one_line(&publish(&chain, &["--state", "publisher"]), 10, "version");
-    let writes = chain.lab.proxy().requests().into_iter().filter(|r| r.is_write()).count();
+    let writes = chain.lab.proxy().requests().into_iter().filter(Request::is_write).count();
     assert_eq!(writes, 0, "a refusal writes nothing");
     // Whoever remembers nothing cannot see it, and is told so.
     publish(&chain, &[]).success().says("not checked: rollback");
@@ -143,7 +144,7 @@ fn at_once(place: Place) {
     let start = |name: &str| {
         let mut args = chain.publish_args(&bundle, &["alice", "bob"], &chain.people.publishers);
         let at = args.iter().position(|arg| arg == "--tuf-dir").unwrap();
-        args[at + 1] = name.to_owned();
+        name.clone_into(&mut args[at + 1]);
         child::spawn(&mut chain.lab.bench.command("fleetfix-publish", args))
     };
     let both = [start("tuf-one"), start("tuf-two")];

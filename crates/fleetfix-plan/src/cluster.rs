@@ -1,4 +1,4 @@
-//! HostedClusters in a dump, as far as they say which image of a component runs.
+//! `HostedClusters` in a dump, as far as they say which image of a component runs.
 //!
 //! Facts: openshift/hypershift 3ee9615567, `api/hypershift/v1beta1/hostedcluster_types.go`.
 
@@ -172,7 +172,7 @@ struct HistoryEntry {
     version: String,
 }
 
-/// Reads a dump: a list of HostedClusters, or one.
+/// Reads a dump: a list of `HostedClusters`, or one.
 pub fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Cluster>, Error> {
     let wrong = |problem: String| Error::Dump { path: path.to_owned(), problem };
     let dump: Dump = if bytes.trim_ascii_start().starts_with(b"{") {
@@ -268,7 +268,7 @@ impl Cluster {
                     .filter_map(|pair| pair.split_once('='))
                     .filter(|(tag, _)| *tag == component.as_str())
                     .map(|(_, image)| image)
-                    .last()
+                    .next_back()
             })
         }?;
         Some(named.parse().map_err(|_| named.chars().take(200).collect()))
@@ -344,6 +344,7 @@ mod tests {
         json!({"apiVersion": "v1", "kind": "List", "items": [cluster]}).to_string().into_bytes()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "values are written in the call")]
     fn found(component: &str, annotations: serde_json::Value) -> (Vec<String>, usize) {
         let clusters = read(Path::new("dump.json"), &dump(&annotations)).unwrap();
         let found = super::annotations(&clusters, &component.parse().unwrap(), &Index::default());

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fleetfix_audit::bundle::VerifiedBundle;
 use fleetfix_hypershift::conflict::{self, Ours};
 use fleetfix_hypershift::coverage::{Covered, Expanded, paths};
 use fleetfix_model::document::plan::{FixPlan, FixPlanKind, Row, Status, cleaned};
@@ -75,7 +76,7 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
             supersedes: &document.supersedes,
             conflicts: &document.conflicts,
         };
-        let active = channel.bundles().iter().map(|bundle| bundle.document());
+        let active = channel.bundles().iter().map(VerifiedBundle::document);
         findings.extend(conflict::judge(ours, active).map_err(named)?);
     }
 

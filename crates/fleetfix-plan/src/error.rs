@@ -34,7 +34,7 @@ pub enum Error {
         file: String,
         /// Which.
         #[source]
-        source: fleetfix_hypershift::Error,
+        source: Box<fleetfix_hypershift::Error>,
     },
     /// The request breaks a rule.
     #[error("{file}")]
@@ -51,7 +51,7 @@ pub enum Error {
     /// A file that was given is not what it should be.
     #[error(transparent)]
     Yaml(fleetfix_model::yaml::Error),
-    /// A dump of HostedClusters is none.
+    /// A dump of `HostedClusters` is none.
     #[error("{}: {problem}", path.display())]
     Dump {
         /// The file.
@@ -74,7 +74,7 @@ pub enum Error {
     },
     /// The name of a finding cannot be made.
     #[error("a finding")]
-    Finding(#[source] fleetfix_hypershift::Error),
+    Finding(#[source] Box<fleetfix_hypershift::Error>),
     /// A template makes no reference.
     #[error("{file}: field `payloadTemplates[{index}]`")]
     Template {
@@ -147,7 +147,11 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn of_request(request: &Request, source: fleetfix_hypershift::Error) -> Self {
-        Self::Rules { file: request.file.clone(), source }
+        Self::Rules { file: request.file.clone(), source: Box::new(source) }
+    }
+
+    pub(crate) fn finding(source: fleetfix_hypershift::Error) -> Self {
+        Self::Finding(Box::new(source))
     }
 
     pub(crate) fn image(source: fleetfix_release::Error) -> Self {

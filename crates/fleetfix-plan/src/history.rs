@@ -150,7 +150,7 @@ impl History {
     }
 
     fn say(&mut self, level: FindingLevel, path: &str, message: String) -> Result<(), Error> {
-        self.findings.push(finding(level, path, message).map_err(Error::Finding)?);
+        self.findings.push(finding(level, path, message).map_err(Error::finding)?);
         Ok(())
     }
 
@@ -172,9 +172,9 @@ impl History {
                 replaced: of_minor,
             };
             let answers = self.repository.ancestry(replacement.questions())?;
-            findings.extend(replacement.judge(&answers).map_err(Error::Finding)?);
+            findings.extend(replacement.judge(&answers).map_err(Error::finding)?);
             let along = self.along(&replacement)?;
-            findings.extend(replacement.along(&along).map_err(Error::Finding)?);
+            findings.extend(replacement.along(&along).map_err(Error::finding)?);
             fix.commit = fix.commit.take().or(line.fix);
             fix.along_more = (along.total - along.commits.len()) as u64;
             fix.along = along.commits;

@@ -99,7 +99,7 @@ pub async fn read(
             listed.join(", ")
         );
         let path = format!("payload/{version}/none");
-        findings.push(finding(FindingLevel::Warning, &path, message).map_err(Error::Finding)?);
+        findings.push(finding(FindingLevel::Warning, &path, message).map_err(Error::finding)?);
     }
     covered(request, coverage)?;
     Ok((found.index, findings))

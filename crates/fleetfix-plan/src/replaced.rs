@@ -85,5 +85,5 @@ fn unreadable(cluster: &Annotated) -> Result<Finding, Error> {
         cluster.cluster, cluster.image, cluster.version
     );
     let path = format!("effective-image/unreadable/{}", cluster.cluster);
-    finding(FindingLevel::Blocking, &path, message).map_err(Error::Finding)
+    finding(FindingLevel::Blocking, &path, message).map_err(Error::finding)
 }

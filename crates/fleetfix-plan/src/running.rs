@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fleetfix_audit::channel::VerifiedChannel;
 use fleetfix_hypershift::coverage::Coverage;
 use fleetfix_hypershift::effective::{Effective, Overriding, mutable};
 use fleetfix_hypershift::finding::finding;
@@ -39,7 +40,7 @@ pub fn running(
     payloads: &Index,
 ) -> Result<Running, Error> {
     let mut overriding = Overriding::default();
-    for bundle in given.channel.iter().flat_map(|channel| channel.bundles()) {
+    for bundle in given.channel.iter().flat_map(VerifiedChannel::bundles) {
         overriding.add_bundle(bundle.document(), component);
     }
     let covered: Vec<&Place> = coverage
@@ -73,7 +74,7 @@ pub fn running(
             continue;
         };
         let runs = overriding.effective(component, *platform, version, payload);
-        findings.extend(mutable(*platform, version, &runs).map_err(Error::Finding)?);
+        findings.extend(mutable(*platform, version, &runs).map_err(Error::finding)?);
         effective.insert(place.clone(), runs);
     }
     Ok(Running { effective, overriding, findings })
@@ -103,5 +104,5 @@ fn unclear(clusters: &[(String, String)]) -> Result<Option<Finding>, Error> {
         told.join("; ")
     );
     let found = finding(FindingLevel::Warning, "effective-image/unclear", message);
-    found.map(Some).map_err(Error::Finding)
+    found.map(Some).map_err(Error::finding)
 }

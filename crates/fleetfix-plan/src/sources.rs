@@ -37,7 +37,7 @@ pub struct Sources {
     /// The overrides.yaml of the HyperShift operator that is deployed
     #[arg(long, value_name = "FILE", env = "FLEETFIX_OVERRIDES")]
     pub overrides: Option<PathBuf>,
-    /// HostedClusters as `kubectl get -o json` or `-o yaml` writes them; repeatable
+    /// `HostedClusters` as `kubectl get -o json` or `-o yaml` writes them; repeatable
     #[arg(long, value_name = "FILE", env = "FLEETFIX_CLUSTERS", value_delimiter = ',')]
     pub clusters: Vec<PathBuf>,
     /// Git repository of the component's source, with the commits of the fix; bare is enough
@@ -85,7 +85,7 @@ pub struct Given {
     pub payloads: BTreeMap<Version, Vec<Reference>>,
     /// The deployed `overrides.yaml`.
     pub overrides: Option<Overrides>,
-    /// HostedClusters.
+    /// `HostedClusters`.
     pub clusters: Option<Vec<Cluster>>,
     /// The active channel, verified with all that it leads to.
     pub channel: Option<VerifiedChannel>,
@@ -194,16 +194,12 @@ async fn active(
     let target = Target { place, fleet: args.from.as_ref(), name: args.channel.as_ref() };
     let anchor = Anchor { root: &bytes, state: args.state.as_deref(), now: context.now };
     let audit = Box::pin(channel::verify(client, &target, &anchor)).await?;
-    match audit.verified {
-        Some(channel) => Ok(Some(channel)),
-        None => {
-            let (class, why) = audit.concluded.ending().unwrap_or((
-                fleetfix_model::Class::Refused,
-                "the channel does not hold".to_owned(),
-            ));
-            Err(Failure::new(class, why).about(place))
-        }
+    if audit.verified.is_some() {
+        return Ok(audit.verified);
     }
+    let unknown = || (fleetfix_model::Class::Refused, "the channel does not hold".to_owned());
+    let (class, why) = audit.concluded.ending().unwrap_or_else(unknown);
+    Err(Failure::new(class, why).about(place))
 }
 
 /// What was read, by name.

@@ -50,7 +50,7 @@ impl Task for Args {
     async fn run(self, context: &Context) -> Result<Outcome, Failure> {
         match self.command {
             Command::Init(args) => args.run(context).await,
-            Command::Bundle(args) => args.run(context).await,
+            Command::Bundle(args) => Box::pin(args.run(context)).await,
             Command::Refresh(args) => args.run(context).await,
         }
     }

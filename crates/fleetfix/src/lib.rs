@@ -80,11 +80,11 @@ impl Task for Args {
             Command::Lint(args) => Box::pin(args.run(context)).await,
             Command::Demo(args) => Box::pin(args.run(context)).await,
             Command::Plan(args) => args.run(context).await,
-            Command::Patch(args) => args.run(context).await,
+            Command::Patch(args) => Box::pin(args.run(context)).await,
             Command::Sign(args) => args.run(context).await,
             Command::Attest(args) => args.run(context).await,
             Command::Bundle(args) => args.run(context).await,
-            Command::Publish(args) => args.run(context).await,
+            Command::Publish(args) => Box::pin(args.run(context)).await,
             Command::Verify(args) => args.run(context).await,
         }
     }

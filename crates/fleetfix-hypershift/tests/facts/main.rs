@@ -4,6 +4,8 @@
 //! an image in ways that one would not expect. Each is refused, with what, where and what to do, and
 //! passes once it is mended.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure is a failed test")]
+
 mod coverage;
 mod defects;
 mod graph;

@@ -59,13 +59,13 @@ impl Table {
     /// The table without the columns in which no row has anything.
     #[must_use]
     pub fn without_empty_columns(self) -> Self {
+        fn only<T>(cells: Vec<T>, keep: impl Fn(usize) -> bool) -> Vec<T> {
+            cells.into_iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, cell)| cell).collect()
+        }
         let used: Vec<bool> = (0..self.head.len())
             .map(|i| self.rows.iter().any(|row| row.get(i).is_some_and(|cell| !cell.is_empty())))
             .collect();
         let keep = |i: usize| used.get(i).copied().unwrap_or_default();
-        fn only<T>(cells: Vec<T>, keep: impl Fn(usize) -> bool) -> Vec<T> {
-            cells.into_iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, cell)| cell).collect()
-        }
         Self {
             head: only(self.head, keep),
             rows: self.rows.into_iter().map(|row| only(row, keep)).collect(),

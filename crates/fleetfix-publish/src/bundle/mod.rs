@@ -111,7 +111,7 @@ impl Args {
         let state = self.next_state(context, &before, &next, &signers).await?;
 
         let moving = transfer::Candidate { bundle: &candidate, place: &build.place };
-        moving.copy(context, &fleet, &build.repository, &signers.release).await?;
+        Box::pin(moving.copy(context, &fleet, &build.repository, &signers.release)).await?;
         let approvals = approvals.into_iter().map(|approval| approval.bytes);
         transfer::approvals(&fleet, &candidate, approvals).await?;
         context.step("checking all of it where the fleet will read it");

@@ -55,12 +55,10 @@ pub async fn put_referrer(store: &Store, media_type: &str, bytes: &[u8]) -> Resu
         }
         // Quay lists it and does not say so.
         if let Some(listed) = by_api(store, subject.digest, None).await? {
-            return match listed.iter().any(|one| one.descriptor.digest == digest) {
-                true => Ok(Written::New),
-                false => {
-                    Err(Error::NotListed { reference: Box::new(at()), subject: subject.digest })
-                }
-            };
+            if listed.iter().any(|one| one.descriptor.digest == digest) {
+                return Ok(Written::New);
+            }
+            return Err(Error::NotListed { reference: Box::new(at()), subject: subject.digest });
         }
     } else {
         store.put_manifest(media_type, bytes).await?;
