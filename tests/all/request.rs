@@ -157,7 +157,7 @@ fn a_commit_that_nobody_merged() {
     let hotfix = world.commit("OCPBUGS-99: stop the bleeding");
     let commit = format!("4.20={hotfix}");
     let more = [
-        "--commit",
+        "--minor-commit",
         &commit,
         "--platform",
         "KubeVirt",
@@ -191,7 +191,7 @@ fn what_cannot_be_derived_is_said() {
         (&["--pr", "10"], 2, "--platform"),
         (&["--platform", "AWS"], 2, "--pr"),
         (&["--pr", "10", "--platform", "AWS", "--main", "trunk"], 11, "there is no branch trunk"),
-        (&["--commit", &nowhere, "--platform", "AWS"], 11, "the repository lacks"),
+        (&["--minor-commit", &nowhere, "--platform", "AWS"], 11, "the repository lacks"),
         (&["--pr", "10", "--platform", "AWS", "--valid-days", "0"], 2, "--valid-days"),
     ];
     for (more, code, says) in table {
@@ -202,7 +202,7 @@ fn what_cannot_be_derived_is_said() {
     let output = world.request(&["--pr", "10", "--platform", "AWS"]).code(2);
     assert!(output.stderr.contains("name what to replace with --file"), "{output}");
     let image = format!("4.20={ORIGIN}/fixes@sha256:{}", "0".repeat(64));
-    let output = world.request(&["--pr", "10", "--platform", "AWS", "--image", &image]).code(2);
+    let output = world.request(&["--pr", "10", "--platform", "AWS", "--minor-image", &image]).code(2);
     assert!(output.stderr.contains("the fix has a line 4.21"), "{output}");
 
     world.git(&["checkout", "--quiet", "release-4.20"]);

@@ -137,7 +137,7 @@ pub struct Overrides {
 
 impl Overrides {
     /// Reads a file; `file` is for messages. What the operator's own reader would refuse is
-    /// refused, with line and field; what it ignores is kept for [`lint`].
+    /// refused, with line and field; what it ignores is kept for [`lint()`].
     pub fn read(file: &str, text: &[u8]) -> Result<Self, Error> {
         let at_once = |what: &str| yaml::Error {
             file: file.to_owned(),

@@ -196,15 +196,19 @@ pub fn cleaned(text: &str) -> String {
             gap = true;
             continue;
         }
-        if std::mem::take(&mut gap) && !out.ends_with(' ') {
+        if std::mem::take(&mut gap) && !out.is_empty() && !out.ends_with(' ') {
             out.push(' ');
         }
         if out.len() + c.len_utf8() > MAX_TEXT - CUT.len_utf8() {
             out.push(CUT);
             break;
         }
-        out.push(c);
+        // What is taken away before it leaves its own spaces behind.
+        if !(out.is_empty() && c.is_whitespace()) {
+            out.push(c);
+        }
     }
+    out.truncate(out.trim_end().len());
     out
 }
 

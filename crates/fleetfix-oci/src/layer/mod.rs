@@ -5,7 +5,7 @@
 //! it starts at a block of its own. So it is made before the base is known ([`Compressor::content`]),
 //! once for all layers that hold it; the archive around it is hashed beside that
 //! ([`Compressor::lay_out`]) and both are put together without being copied ([`LaidOut::finish`]).
-//! [`write`] does all of that in one call.
+//! [`write()`] does all of that in one call.
 
 mod blocks;
 mod check;

@@ -70,7 +70,7 @@ impl Derived {
                 listed.join(", ")
             ))
             .about(args.git.display())
-            .hint("fetch all branches, or name what to build with --commit MINOR=COMMIT"));
+            .hint("fetch all branches, or name what to build with --minor-commit MINOR=COMMIT"));
         }
         derived.notice(&release, &landed);
         Ok(derived)

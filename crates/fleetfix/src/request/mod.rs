@@ -41,16 +41,17 @@ struct NewArgs {
     /// Pull request that the fix is; its backports are found; repeatable
     #[arg(
         long = "pr",
+        env = "FLEETFIX_PR",
         value_name = "NUMBER",
         value_delimiter = ',',
         required_unless_present = "commits"
     )]
     numbers: Vec<u64>,
     /// Commit to build a line's fix from, where it is not the merge of the pull requests; repeatable
-    #[arg(long = "commit", value_name = "MINOR=COMMIT", value_parser = keyed::<Minor, Commit>)]
+    #[arg(long = "minor-commit", env = "FLEETFIX_MINOR_COMMIT", value_name = "MINOR=COMMIT", value_delimiter = ',', value_parser = keyed::<Minor, Commit>)]
     commits: Vec<(Minor, Commit)>,
     /// Platform that is affected; repeatable
-    #[arg(long = "platform", value_name = "PLATFORM", value_delimiter = ',', value_parser = platform, required = true)]
+    #[arg(long = "platform", env = "FLEETFIX_PLATFORM", value_name = "PLATFORM", value_delimiter = ',', value_parser = platform, required = true)]
     platforms: Vec<HostedPlatform>,
     /// The payload tag, or the workload's name
     #[arg(long, value_name = "TAG", env = "FLEETFIX_COMPONENT")]
@@ -59,43 +60,43 @@ struct NewArgs {
     #[arg(long, value_name = "DIR", env = "FLEETFIX_GIT")]
     git: PathBuf,
     /// Branch that release branches are made from; default: main, else master
-    #[arg(long, value_name = "BRANCH")]
+    #[arg(long, env = "FLEETFIX_MAIN", value_name = "BRANCH")]
     main: Option<String>,
     /// File to replace, and where its content lies: `/usr/bin/app=out/{minor}/{arch}/app`; repeatable
-    #[arg(long = "file", value_name = "PATH=FROM", value_parser = keyed::<ImagePath, String>)]
+    #[arg(long = "file", env = "FLEETFIX_FILE", value_name = "PATH=FROM", value_delimiter = ',', value_parser = keyed::<ImagePath, String>)]
     files: Vec<(ImagePath, String)>,
     /// Finished image of a line, instead of files; repeatable
-    #[arg(long = "image", value_name = "MINOR=REF", value_parser = keyed::<Minor, Reference>, conflicts_with = "files")]
+    #[arg(long = "minor-image", env = "FLEETFIX_MINOR_IMAGE", value_name = "MINOR=REF", value_delimiter = ',', value_parser = keyed::<Minor, Reference>, conflicts_with = "files")]
     images: Vec<(Minor, Reference)>,
     /// Only these release lines; default: every one that the pull requests landed in
-    #[arg(long = "minor", value_name = "MINOR", value_delimiter = ',')]
+    #[arg(long = "minor", env = "FLEETFIX_MINOR", value_name = "MINOR", value_delimiter = ',')]
     minors: Vec<Minor>,
     /// First affected version of a line; default: its `.0`; repeatable
-    #[arg(long, value_name = "VERSION", value_delimiter = ',')]
+    #[arg(long, env = "FLEETFIX_INTRODUCED", value_name = "VERSION", value_delimiter = ',')]
     introduced: Vec<Version>,
     /// First version of a line whose payload has the fix, where it is known; repeatable
-    #[arg(long, value_name = "VERSION", value_delimiter = ',')]
+    #[arg(long, env = "FLEETFIX_FIXED_IN", value_name = "VERSION", value_delimiter = ',')]
     fixed_in: Vec<Version>,
     /// Ticket; default: those that the titles of the pull requests start with; repeatable
-    #[arg(long = "ticket", value_name = "TICKET", value_delimiter = ',')]
+    #[arg(long = "ticket", env = "FLEETFIX_TICKET", value_name = "TICKET", value_delimiter = ',')]
     tickets: Vec<Ticket>,
     /// Identity of the fix; default: the first ticket
-    #[arg(long, value_name = "ID")]
+    #[arg(long, env = "FLEETFIX_ID", value_name = "ID")]
     id: Option<FixId>,
     /// One line for people; default: the title of the first pull request
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, env = "FLEETFIX_TITLE", value_name = "TEXT")]
     title: Option<String>,
     /// Who asks for the fix
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = "FLEETFIX_REQUESTER", value_name = "NAME")]
     requester: Option<PrincipalName>,
     /// URL of the source repository
-    #[arg(long, value_name = "URL")]
+    #[arg(long, env = "FLEETFIX_SOURCE", value_name = "URL")]
     source: Option<String>,
     /// Release image of a version, `{version}` in it; repeatable
     #[arg(long = "payload-template", value_name = "REF", env = "FLEETFIX_PAYLOAD_TEMPLATE")]
     payload_templates: Vec<String>,
     /// Days from today for which the bundle is good
-    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    #[arg(long, env = "FLEETFIX_VALID_DAYS", value_name = "N", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
     valid_days: u16,
     /// Where the request is written, YAML; a file that is there is not overwritten
     #[arg(long, value_name = "FILE", env = "FLEETFIX_REQUEST")]
