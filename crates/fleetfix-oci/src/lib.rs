@@ -11,6 +11,7 @@
 //! | [`layer`] | writes the layer of a patch |
 //! | [`segments`] | bytes in pieces that are read as one |
 //! | [`metadata`] | what a layer says about a file beside its content |
+//! | [`kept`] | files of a cache that can be believed |
 //! | [`checked`] | a reader that proves what it read |
 
 pub mod change;
@@ -18,6 +19,7 @@ pub mod checked;
 pub mod config;
 pub mod edit;
 mod error;
+pub mod kept;
 pub mod layer;
 pub mod layout;
 mod left_over;

@@ -50,14 +50,6 @@ impl Indexes {
         layer: &RawDescriptor,
     ) -> Result<Arc<LayerIndex>, Error> {
         let abandoned = |_| Error::Abandoned { what: "a layer" };
-        if let Some(cache) = self.cache.clone() {
-            let digest = layer.digest;
-            let kept = tokio::task::spawn_blocking(move || cache.get(digest));
-            if let Some(index) = kept.await.map_err(abandoned)? {
-                return Ok(Arc::new(index));
-            }
-        }
-        let _turn = self.turns.acquire().await;
         let unreadable = |why| {
             let (base, layer) = (base.to_owned(), layer.digest);
             Error::UnreadableLayer { base, layer, why }
@@ -69,14 +61,21 @@ impl Indexes {
         if layer.is_foreign() && !source.has_blob(layer.digest).await? {
             return Err(unreadable("lies elsewhere (`urls`)"));
         }
+        let (digest, size) = (layer.digest, layer.size);
+        if let Some(cache) = self.cache.clone() {
+            let kept = tokio::task::spawn_blocking(move || cache.get(digest, size));
+            if let Some(index) = kept.await.map_err(abandoned)? {
+                return Ok(Arc::new(index));
+            }
+        }
+        let _turn = self.turns.acquire().await;
         let reader = source.blob_reader(layer.digest, Some(layer.size)).await?.into_read();
-        let (subject, cache, digest) =
-            (format!("layer {}", layer.digest), self.cache.clone(), layer.digest);
+        let (subject, cache) = (format!("layer {digest}"), self.cache.clone());
         let read = tokio::task::spawn_blocking(move || {
             let index = LayerIndex::read(&subject, reader, &Limits::default())?;
             if let Some(cache) = cache {
                 // A cache that cannot be written costs time next time, and is no reason to fail.
-                let _ = cache.put(digest, &index);
+                let _ = cache.put(digest, size, &index);
             }
             Ok(Arc::new(index))
         });

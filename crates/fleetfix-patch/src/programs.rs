@@ -4,15 +4,15 @@
 //! that a base is read once; where it is not known, its layer is read again for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fleetfix_model::digest::Hasher;
 use fleetfix_model::{Digest, Platform};
 use fleetfix_oci::change::{Action, Change};
+use fleetfix_oci::kept::Kept;
 use fleetfix_oci::manifest::RawDescriptor;
 use fleetfix_oci::tree::{Final, Limits, Target, Tree, files};
 use fleetfix_program::difference::{Severity, Subject};
@@ -26,6 +26,8 @@ use crate::job::Files;
 
 /// Largest file of the cache that is read, in bytes: more than the largest list of modules.
 const MAX_CACHED: u64 = 16 << 20;
+/// What a file of the cache holds.
+const FORM: &[u8; 16] = b"fleetfix program";
 
 /// A file that a patch writes, and what it stands in for.
 #[derive(Clone, Debug)]
@@ -109,14 +111,18 @@ enum Known {
 #[derive(Debug)]
 pub struct Programs {
     files: Files,
-    cache: Option<PathBuf>,
+    cache: Option<Kept>,
     new: Mutex<BTreeMap<Digest, Option<Arc<Program>>>>,
 }
 
 impl Programs {
     /// New contents are in `files`; what bases hold is remembered below `cache`.
     pub fn new(files: Files, cache: Option<&Path>) -> Self {
-        Self { files, cache: cache.map(|dir| dir.join("programs-1")), new: Mutex::default() }
+        Self {
+            files,
+            cache: cache.map(|dir| Kept::new(dir.join("programs-2"), FORM, MAX_CACHED)),
+            new: Mutex::default(),
+        }
     }
 
     /// Compares every program that goes onto a base with the one that it replaces.
@@ -224,11 +230,12 @@ impl Programs {
             let failed = |source| Error::Content { path: path.clone(), source };
             let file = File::open(&path).map_err(failed)?;
             let subject = format!("new program {}", path.display());
-            match fleetfix_program::read(&subject, file) {
-                Ok(program) => Ok(program),
-                Err(_) if !has_digest(&path, expected).map_err(failed)? => Ok(None),
-                Err(source) => Err(Error::Program { source }),
+            let program = fleetfix_program::read(&subject, file);
+            // Of a file that changed meanwhile nothing is said; whoever packs it refuses it.
+            if !has_digest(&path, expected).map_err(failed)? {
+                return Ok(None);
             }
+            program.map_err(|source| Error::Program { source })
         });
         let program = read.await.map_err(|_| Error::Abandoned { what: "a new program" })??;
         let program = program.map(Arc::new);
@@ -270,39 +277,17 @@ impl Programs {
         Ok(known)
     }
 
-    fn file(&self, layer: Digest, path: &[u8]) -> Option<PathBuf> {
-        let key = [layer.hex().as_bytes(), b"/", path].concat();
-        Some(self.cache.as_ref()?.join(Digest::of(&key).hex()))
-    }
-
-    /// Read only where nobody else could have written it, as layers' indexes are.
     fn remembered(&self, layer: Digest, path: &[u8]) -> Option<Known> {
-        let file = self.file(layer, path)?;
-        let metadata = fs::symlink_metadata(&file).ok()?;
-        let owner = fs::metadata(self.cache.as_ref()?).ok()?;
-        let trusted = metadata.is_file()
-            && metadata.mode() & 0o022 == 0
-            && metadata.uid() == owner.uid()
-            && metadata.len() <= MAX_CACHED;
-        if !trusted {
-            return None;
-        }
-        serde_json::from_slice(&fs::read(file).ok()?).ok()
+        let about = [&layer.as_bytes()[..], path].concat();
+        let bytes = self.cache.as_ref()?.get(Digest::of(&about), &about)?;
+        serde_json::from_slice(&bytes).ok()
     }
 
     /// A cache that cannot be written costs time next time, and is no reason to fail.
     fn remember(&self, layer: Digest, path: &[u8], known: &Known) {
-        let written = || -> io::Result<()> {
-            let (Some(dir), Some(file)) = (&self.cache, self.file(layer, path)) else {
-                return Ok(());
-            };
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-            let mut new = tempfile::NamedTempFile::new_in(dir)?;
-            serde_json::to_writer(&mut new, known)?;
-            new.persist(file)?;
-            Ok(())
-        };
-        let _ = written();
+        let (Some(cache), Ok(bytes)) = (&self.cache, serde_json::to_vec(known)) else { return };
+        let about = [&layer.as_bytes()[..], path].concat();
+        let _ = cache.put(Digest::of(&about), &about, &bytes);
     }
 }
 

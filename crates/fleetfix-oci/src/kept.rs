@@ -1,0 +1,127 @@
+//! Files of a cache that can be believed, or count as not there.
+//!
+//! One file for each name: a head with the form and what the file is about, the content, and the
+//! SHA-256 of both. A changed byte, a file under another name, and whatever another user made or
+//! could have written counts as not there and is written anew.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use fleetfix_model::Digest;
+use fleetfix_model::digest::Hasher;
+
+use crate::Error;
+use crate::left_over;
+
+/// Most files that are kept; the oldest go first.
+const MAX_FILES: usize = 1000;
+/// Start of the names of files that are being written.
+pub(crate) const NEW: &str = ".new-";
+
+/// A directory of files of one form.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    dir: PathBuf,
+    form: &'static [u8; 16],
+    max: u64,
+}
+
+impl Kept {
+    /// Files in `dir`, which is made when something is kept. `form` is the name and version of what
+    /// they hold, `max` the most bytes that one may have.
+    pub const fn new(dir: PathBuf, form: &'static [u8; 16], max: u64) -> Self {
+        Self { dir, form, max }
+    }
+
+    /// Where they lie.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where a file lies.
+    pub fn path(&self, name: Digest) -> PathBuf {
+        self.dir.join(name.hex())
+    }
+
+    /// The content of a file that is about `about`; `None`: it was not kept, or not by us.
+    pub fn get(&self, name: Digest, about: &[u8]) -> Option<Vec<u8>> {
+        let us = user()?;
+        let by_us = |metadata: &fs::Metadata| metadata.uid() == us && metadata.mode() & 0o022 == 0;
+        fs::symlink_metadata(&self.dir).ok().filter(|found| found.is_dir() && by_us(found))?;
+        let path = self.path(name);
+        let trusted = |metadata: &fs::Metadata| {
+            metadata.is_file() && by_us(metadata) && metadata.len() <= self.max
+        };
+        // Looked at before it is opened: opening a pipe would wait.
+        fs::symlink_metadata(&path).ok().filter(trusted)?;
+        let file = File::open(&path).ok()?;
+        let metadata = file.metadata().ok().filter(trusted)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).ok()?);
+        file.take(self.max + 1).read_to_end(&mut bytes).ok()?;
+        let head = self.head(name, about);
+        let (content, sum) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
+        if !content.starts_with(&head) || Digest::of(content).as_bytes() != sum {
+            return None;
+        }
+        let end = content.len();
+        bytes.truncate(end);
+        bytes.drain(..head.len());
+        Some(bytes)
+    }
+
+    /// Keeps a content. The file appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::File`]; whoever patches can do without.
+    pub fn put(&self, name: Digest, about: &[u8], content: &[u8]) -> Result<(), Error> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)
+            .map_err(Error::file("create", &self.dir))?;
+        let mut file = tempfile::Builder::new()
+            .prefix(NEW)
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(&self.dir)
+            .map_err(Error::file("create a file in", &self.dir))?;
+        let head = self.head(name, about);
+        let mut hasher = Hasher::new();
+        hasher.update(&head);
+        hasher.update(content);
+        let (sum, _) = hasher.finish();
+        for part in [&head[..], content, sum.as_bytes()] {
+            file.write_all(part).map_err(Error::file("write", file.path()))?;
+        }
+        let path = self.path(name);
+        let file = file.persist(&path).map_err(|e| Error::file("write", path)(e.error))?;
+        left_over::remove(&self.dir, NEW, &file);
+        self.tidy();
+        Ok(())
+    }
+
+    /// Removes the oldest where there are too many.
+    fn tidy(&self) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        let time = |entry: &fs::DirEntry| entry.metadata().ok()?.modified().ok();
+        let mut kept: Vec<_> =
+            entries.flatten().filter_map(|entry| Some((time(&entry)?, entry.path()))).collect();
+        kept.sort();
+        for (_, path) in kept.iter().take(kept.len().saturating_sub(MAX_FILES)) {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// The length of `about` stands before it: no head is the start of another one.
+    fn head(&self, name: Digest, about: &[u8]) -> Vec<u8> {
+        let length = u64::try_from(about.len()).unwrap_or(u64::MAX).to_be_bytes();
+        [&self.form[..], name.as_bytes(), &length, about].concat()
+    }
+}
+
+/// The user that this process writes files as. `None` where the system does not say: nothing is
+/// believed there.
+fn user() -> Option<u32> {
+    fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
