@@ -202,7 +202,8 @@ fn what_cannot_be_derived_is_said() {
     let output = world.request(&["--pr", "10", "--platform", "AWS"]).code(2);
     assert!(output.stderr.contains("name what to replace with --file"), "{output}");
     let image = format!("4.20={ORIGIN}/fixes@sha256:{}", "0".repeat(64));
-    let output = world.request(&["--pr", "10", "--platform", "AWS", "--minor-image", &image]).code(2);
+    let output =
+        world.request(&["--pr", "10", "--platform", "AWS", "--minor-image", &image]).code(2);
     assert!(output.stderr.contains("the fix has a line 4.21"), "{output}");
 
     world.git(&["checkout", "--quiet", "release-4.20"]);

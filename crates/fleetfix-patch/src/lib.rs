@@ -82,7 +82,7 @@ pub struct Args {
     #[arg(long, value_name = "SHA", env = "FLEETFIX_COMMIT", conflicts_with = "plan")]
     pub commit: Option<Commit>,
     /// Difference between a new program and the base's that is meant, such as parity/go-version
-    #[arg(long, value_name = "NAME", env = "FLEETFIX_ACCEPT", conflicts_with = "plan")]
+    #[arg(long, value_name = "FINDING", env = "FLEETFIX_ACCEPT", conflicts_with = "plan")]
     pub accept: Vec<FindingId>,
     /// Path to remove
     #[arg(long = "remove", value_name = "PATH", env = "FLEETFIX_REMOVE", conflicts_with = "plan")]
