@@ -48,6 +48,16 @@ pub enum Error {
         /// The channels that are there.
         channels: Vec<ChannelName>,
     },
+    /// What had to hold does not.
+    #[error("{subject}: {why}")]
+    DoesNotHold {
+        /// The image, bundle or channel.
+        subject: String,
+        /// The first thing that stands in the way.
+        why: String,
+        /// The class of that.
+        class: Class,
+    },
     /// A registry or layout.
     #[error(transparent)]
     Registry(#[from] fleetfix_registry::Error),
@@ -106,6 +116,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What stands in the way of `subject`, as [`Judged::ending`](crate::judgement::Judged::ending)
+    /// says it. Nothing at all is a defect: whoever asks was told that it does not hold.
+    pub(crate) fn ended(subject: impl ToString, ending: Option<(Class, String)>) -> Self {
+        let (class, why) =
+            ending.unwrap_or((Class::Bug, "does not hold, and no check says why".into()));
+        Self::DoesNotHold { subject: subject.to_string(), why, class }
+    }
+
     pub(crate) fn file(
         action: &'static str,
         path: impl Into<PathBuf>,
@@ -141,6 +159,7 @@ impl Classify for Error {
             | Self::NoFleet { .. }
             | Self::NameNeeded { .. } => Class::Usage,
             Self::Absent { .. } => Class::Input,
+            Self::DoesNotHold { class, .. } => *class,
             Self::Registry(source) => registry_class(source),
             Self::Root(source) | Self::State(source) => source.class(),
             Self::Policy(source) => source.class(),

@@ -9,6 +9,8 @@ use std::fmt;
 use fleetfix_model::verdict::{Check, Outcome, Status, Verdict};
 use fleetfix_model::{Class, Classify, Reference};
 
+use crate::Error;
+
 /// What a check means for the outcome.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Answer {
@@ -152,6 +154,11 @@ impl Judged {
     /// stands in the way. `None` if nothing does.
     pub fn ending(&self) -> Option<(Class, String)> {
         ending(self.answer, std::slice::from_ref(&self.check), &self.check.subject)
+    }
+
+    /// The same as the error of whoever cannot go on without `subject`.
+    pub fn error_about(&self, subject: impl ToString) -> Error {
+        Error::ended(subject, self.ending())
     }
 
     /// The same with a detail.

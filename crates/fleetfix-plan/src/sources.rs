@@ -194,12 +194,7 @@ async fn active(
     let target = Target { place, fleet: args.from.as_ref(), name: args.channel.as_ref() };
     let anchor = Anchor { root: &bytes, state: args.state.as_deref(), now: context.now };
     let audit = Box::pin(channel::verify(client, &target, &anchor)).await?;
-    if audit.verified.is_some() {
-        return Ok(audit.verified);
-    }
-    let unknown = || (fleetfix_model::Class::Refused, "the channel does not hold".to_owned());
-    let (class, why) = audit.concluded.ending().unwrap_or_else(unknown);
-    Err(Failure::new(class, why).about(place))
+    Ok(Some(audit.holding(place)?))
 }
 
 /// What was read, by name.

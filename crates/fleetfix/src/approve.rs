@@ -7,7 +7,7 @@ use fleetfix_model::document::approval::ApprovalKind;
 use fleetfix_model::document::policy::Role;
 use fleetfix_model::document::{self, Approval, FixPlan};
 use fleetfix_model::name::{ChannelName, FindingId, PrincipalName};
-use fleetfix_model::{Class, Digest, Reference, ToCanonical, media};
+use fleetfix_model::{Digest, Reference, ToCanonical, media};
 use fleetfix_registry::RegistryArgs;
 use fleetfix_signer::KeyArgs;
 use fleetfix_task::{Context, Failure, Outcome, file};
@@ -63,11 +63,9 @@ impl Args {
         let manifest = store.get(&self.bundle).await?;
         let digest = manifest.digest;
         // Nobody vouches for these yet: approvers are the ones who do.
-        let Contents { bundle, plan, .. } =
-            bundle::read(&store, &manifest.descriptor()).await.map_err(|judged| {
-                let (class, why) = judged.ending().unwrap_or((Class::Bug, String::new()));
-                Failure::new(class, why).about(&self.bundle)
-            })?;
+        let Contents { bundle, plan, .. } = bundle::read(&store, &manifest.descriptor())
+            .await
+            .map_err(|judged| judged.error_about(&self.bundle))?;
         self.accepts(&plan)?;
         let shown = shown::text(digest, &bundle, &plan);
         for line in shown.lines() {

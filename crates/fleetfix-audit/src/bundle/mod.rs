@@ -108,6 +108,16 @@ pub struct BundleAudit {
     pub verified: Option<VerifiedBundle>,
 }
 
+impl BundleAudit {
+    /// The bundle, for whoever cannot go on without it.
+    ///
+    /// # Errors
+    /// [`Error::DoesNotHold`], about `subject`.
+    pub fn holding(self, subject: impl ToString) -> Result<VerifiedBundle, Error> {
+        self.verified.ok_or_else(|| self.judged.error_about(subject))
+    }
+}
+
 /// Verifies a bundle with all that it leads to.
 pub async fn verify(subject: &Subject<'_>, rules: &Rules<'_>) -> BundleAudit {
     let store = subject.client.store(&subject.fleet.below(subject.repository));

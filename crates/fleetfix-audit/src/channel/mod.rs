@@ -18,7 +18,7 @@ use fleetfix_trust::Verified;
 use crate::bundle::{self, BundleAudit, VerifiedBundle};
 use crate::judgement::{Concluded, Judged, verdict};
 use crate::layout::{self, Scope};
-use crate::{Error, Rules};
+use crate::{ChannelPlace, Error, Rules};
 
 pub use follow::{Anchor, Followed, Opened, Target, follow};
 
@@ -71,6 +71,17 @@ pub struct ChannelAudit {
     pub concluded: Concluded,
     /// The channel, if all checks hold.
     pub verified: Option<VerifiedChannel>,
+}
+
+impl ChannelAudit {
+    /// The channel, for whoever cannot go on without it.
+    ///
+    /// # Errors
+    /// [`Error::DoesNotHold`], about `place`.
+    pub fn holding(self, place: &ChannelPlace) -> Result<VerifiedChannel, Error> {
+        let ending = self.concluded.ending();
+        self.verified.ok_or_else(|| Error::ended(place, ending))
+    }
 }
 
 /// Verifies a channel with all that it leads to.

@@ -3,9 +3,10 @@
 use fleetfix_model::document::channel::BundleState;
 use fleetfix_model::name::RepositoryPath;
 use fleetfix_model::{Reference, Repository};
-use fleetfix_registry::Client;
+use fleetfix_registry::{Client, RawManifest};
 
 use super::{ACTIVE, no_channel, resolve, resolved, same_place};
+use crate::bundle::{BundleAudit, VerifiedBundle};
 use crate::channel::{Anchor, Target, entry_of, follow, on_disk};
 use crate::judgement::{Concluded, Judged, verdict};
 use crate::layout::{self, Scope};
@@ -59,6 +60,35 @@ pub async fn bundle_by_policy(
         Ok(manifest) => manifest,
         Err(judged) => return Ok(verdict(reference, vec![judged], false)),
     };
+    let audit = by_policy(client, reference, &manifest, rules).await?;
+    let mut parts = vec![no_channel(), audit.judged];
+    let fleet = reference.repository.parent();
+    if let Some(dir) = fleet.as_ref().and_then(Repository::layout_dir) {
+        parts.push(layout::check_in_thread(Scope::Fleet { dir: dir.to_owned() }).await);
+    }
+    Ok(verdict(format!("bundle {}", resolved(reference, manifest.digest)), parts, false))
+}
+
+/// The same for whoever works with what the bundle says, and cannot go on where it does not hold.
+///
+/// # Errors
+/// [`Error::DoesNotHold`], and those of reading it.
+pub async fn held_by_policy(
+    client: &Client,
+    reference: &Reference,
+    rules: &Rules<'_>,
+) -> Result<VerifiedBundle, Error> {
+    let manifest =
+        resolve(client, reference).await?.map_err(|judged| judged.error_about(reference))?;
+    by_policy(client, reference, &manifest, rules).await?.holding(reference)
+}
+
+async fn by_policy(
+    client: &Client,
+    reference: &Reference,
+    manifest: &RawManifest,
+    rules: &Rules<'_>,
+) -> Result<BundleAudit, Error> {
     let no_fleet = || Error::NoFleet { place: reference.repository.to_string() };
     let fleet = reference.repository.parent().ok_or_else(no_fleet)?;
     let repository = last(&reference.repository).ok_or_else(no_fleet)?;
@@ -70,11 +100,7 @@ pub async fn bundle_by_policy(
         manifest: &descriptor,
         listed: None,
     };
-    let mut parts = vec![no_channel(), Box::pin(bundle::verify(&subject, rules)).await.judged];
-    if let Some(dir) = fleet.layout_dir() {
-        parts.push(layout::check_in_thread(Scope::Fleet { dir: dir.to_owned() }).await);
-    }
-    Ok(verdict(format!("bundle {}", resolved(reference, manifest.digest)), parts, false))
+    Ok(Box::pin(bundle::verify(&subject, rules)).await)
 }
 
 /// The last component of a repository's name.

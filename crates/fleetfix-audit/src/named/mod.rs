@@ -10,7 +10,7 @@ mod image;
 use fleetfix_model::{Digest, Reference, Repository};
 use fleetfix_registry::{Client, RawManifest};
 
-pub use bundle::{bundle_by_policy, bundle_in_channel};
+pub use bundle::{bundle_by_policy, bundle_in_channel, held_by_policy};
 pub use image::{image_by_policy, image_in_channel};
 
 use crate::Error;

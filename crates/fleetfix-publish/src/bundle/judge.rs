@@ -1,7 +1,6 @@
 //! What must hold before the channel moves. Nothing is written here.
 
 use fleetfix_audit::bundle::{Contents, VerifiedBundle};
-use fleetfix_audit::judgement::Judged;
 use fleetfix_audit::{ChannelPlace, Rules, Stage, bundle as audit};
 use fleetfix_model::document::channel::{BundleState, ChannelBundle};
 use fleetfix_model::document::{Channel, FixBundle};
@@ -101,7 +100,9 @@ impl Before {
             }
             let store = fleet.store(&entry.repository);
             let contents: Contents =
-                audit::read(&store, &entry.bundle).await.map_err(|judged| failure(&judged))?;
+                audit::read(&store, &entry.bundle).await.map_err(|judged| {
+                    judged.error_about(format_args!("bundle {} r{}", entry.id, entry.revision))
+                })?;
             active.push(contents.bundle);
         }
         Ok(active)
@@ -133,7 +134,7 @@ impl Before {
             listed: Some((next, entry)),
         };
         let found = audit::verify(&subject, &rules).await;
-        found.verified.ok_or_else(|| failure(&found.judged).about("the fleet would refuse it"))
+        Ok(found.holding("the fleet would refuse it")?)
     }
 }
 
@@ -181,12 +182,6 @@ impl Build {
         };
         let found = audit::verify(&subject, &rules).await;
         let bundle = self.place.below(&self.repository).at(self.manifest.digest);
-        found.verified.ok_or_else(|| failure(&found.judged).about(bundle))
+        Ok(found.holding(bundle)?)
     }
-}
-
-/// What was judged, as the end of the task.
-fn failure(judged: &Judged) -> Failure {
-    let (class, why) = judged.ending().unwrap_or((Class::Bug, String::new()));
-    Failure::new(class, why)
 }

@@ -150,11 +150,15 @@ impl Remote {
 }
 
 /// A session that the registry knows nothing of any more is one to open again.
+///
+/// A 404 without a word counts: a registry that answers while the body is still going up closes
+/// the connection, and its words may be lost with it.
 fn session_lost(fault: Fault) -> Fault {
     let lost = match &fault.error {
         Error::Answer(answer) => {
             let known = ["BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"];
-            answer.codes.iter().any(|code| known.contains(&code.as_str()))
+            let silent = answer.status == 404 && answer.codes.is_empty();
+            silent || answer.codes.iter().any(|code| known.contains(&code.as_str()))
         }
         _ => false,
     };

@@ -3,11 +3,11 @@
 
 use fleetfix_audit::bundle::{self, Contents, VerifiedBundle};
 use fleetfix_audit::channel::{self, Target, VerifiedChannel};
-use fleetfix_audit::{ChannelPlace, Rules, Stage};
+use fleetfix_audit::{ChannelPlace, Rules, Stage, named};
 use fleetfix_model::document::channel::BundleState;
 use fleetfix_model::document::{FixBundle, FixPlan, FixRequest};
-use fleetfix_model::name::{ChannelName, RepositoryPath};
-use fleetfix_model::{Class, Reference, Repository};
+use fleetfix_model::name::ChannelName;
+use fleetfix_model::{Reference, Repository};
 use fleetfix_registry::{Client, RegistryArgs};
 use fleetfix_task::{Context, Failure};
 use fleetfix_trust::TrustArgs;
@@ -78,8 +78,12 @@ impl Source {
                     counted: now,
                     stage: Stage::Fleet,
                 };
-                let active = vec![by_policy(&client, bundle, &rules).await?];
-                Ok(Fixes { active, withdrawn: Vec::new(), paused: Vec::new() })
+                let held = named::held_by_policy(&client, bundle, &rules).await?;
+                Ok(Fixes {
+                    active: vec![contents(&held)],
+                    withdrawn: Vec::new(),
+                    paused: Vec::new(),
+                })
             }
             (Given::Policy(_), None) => Err(Failure::usage(
                 "the policy comes with the channel [give --root FILE instead of --policy]",
@@ -98,13 +102,7 @@ impl Source {
                 let anchor = root.anchor(&self.trust, context.now);
                 let audit = Box::pin(channel::verify(&client, &target, &anchor)).await;
                 let audit = audit.map_err(|error| root.blame(error))?;
-                let Some(verified) = audit.verified else {
-                    let (class, why) = audit
-                        .concluded
-                        .ending()
-                        .unwrap_or_else(|| (Class::Refused, "the channel does not hold".into()));
-                    return Err(Failure::new(class, why).about(&place));
-                };
+                let verified = audit.holding(&place)?;
                 match bundle {
                     Some(bundle) => one(&client, &verified, bundle).await,
                     None => all(&client, &verified).await,
@@ -112,37 +110,6 @@ impl Source {
             }
         }
     }
-}
-
-/// A bundle at a fleet, by a policy alone.
-async fn by_policy(
-    client: &Client,
-    reference: &Reference,
-    rules: &Rules<'_>,
-) -> Result<Contents, Failure> {
-    let no_fleet = || {
-        Failure::input(format!("{reference} lies in no fleet: images lie beside its repository"))
-    };
-    let manifest = client.store(&reference.repository).get(reference).await?;
-    let fleet = reference.repository.parent().ok_or_else(no_fleet)?;
-    let repository = last(&reference.repository).ok_or_else(no_fleet)?;
-    let descriptor = manifest.descriptor();
-    let subject = bundle::Subject {
-        client,
-        fleet: &fleet,
-        repository: &repository,
-        manifest: &descriptor,
-        listed: None,
-    };
-    let audit = Box::pin(bundle::verify(&subject, rules)).await;
-    if let Some(verified) = audit.verified {
-        return Ok(contents(&verified));
-    }
-    let (class, why) = audit
-        .judged
-        .ending()
-        .unwrap_or_else(|| (Class::Refused, "the bundle does not hold".into()));
-    Err(Failure::new(class, why).about(reference))
 }
 
 /// One active bundle of a channel.
@@ -179,11 +146,9 @@ async fn all(client: &Client, channel: &VerifiedChannel) -> Result<Fixes, Failur
     for entry in entries.filter(|entry| entry.state == BundleState::Withdrawn) {
         // The channel names it by digest: what is read is what was withdrawn.
         let store = client.store(&channel.fleet().below(&entry.repository));
-        let read = bundle::read(&store, &entry.bundle).await.map_err(|judged| {
-            let (class, why) = judged.ending().unwrap_or((Class::Bug, String::new()));
-            Failure::new(class, why)
-                .about(format_args!("withdrawn {} r{}", entry.id, entry.revision))
-        })?;
+        let named = format!("withdrawn {} r{}", entry.id, entry.revision);
+        let read = bundle::read(&store, &entry.bundle).await;
+        let read = read.map_err(|judged| judged.error_about(named))?;
         fixes.withdrawn.push(read);
     }
     Ok(fixes)
@@ -193,12 +158,4 @@ fn contents(verified: &VerifiedBundle) -> Contents {
     let (bundle, plan, request): (&FixBundle, &FixPlan, &FixRequest) =
         (verified.document(), verified.plan(), verified.request());
     Contents { bundle: bundle.clone(), plan: plan.clone(), request: request.clone() }
-}
-
-/// The last component of a repository's name.
-fn last(repository: &Repository) -> Option<RepositoryPath> {
-    match repository {
-        Repository::Registry { path, .. } => path.as_str().rsplit('/').next()?.parse().ok(),
-        Repository::Layout(dir) => dir.file_name()?.to_str()?.parse().ok(),
-    }
 }
