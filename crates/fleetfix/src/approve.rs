@@ -152,6 +152,8 @@ mod tests {
     use fleetfix_model::Classify as _;
     use fleetfix_model::document::finding::Waiver;
 
+    use fleetfix_model::Class;
+
     use super::*;
 
     #[derive(Parser)]
