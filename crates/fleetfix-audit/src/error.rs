@@ -118,10 +118,10 @@ pub enum Error {
 impl Error {
     /// What stands in the way of `subject`, as [`Judged::ending`](crate::judgement::Judged::ending)
     /// says it. Nothing at all is a defect: whoever asks was told that it does not hold.
-    pub(crate) fn ended(subject: impl ToString, ending: Option<(Class, String)>) -> Self {
+    pub(crate) fn ended(subject: String, ending: Option<(Class, String)>) -> Self {
         let (class, why) =
             ending.unwrap_or((Class::Bug, "does not hold, and no check says why".into()));
-        Self::DoesNotHold { subject: subject.to_string(), why, class }
+        Self::DoesNotHold { subject, why, class }
     }
 
     pub(crate) fn file(

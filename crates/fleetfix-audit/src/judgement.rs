@@ -158,7 +158,7 @@ impl Judged {
 
     /// The same as the error of whoever cannot go on without `subject`.
     pub fn error_about(&self, subject: impl ToString) -> Error {
-        Error::ended(subject, self.ending())
+        Error::ended(subject.to_string(), self.ending())
     }
 
     /// The same with a detail.

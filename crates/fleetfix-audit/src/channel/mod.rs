@@ -80,7 +80,7 @@ impl ChannelAudit {
     /// [`Error::DoesNotHold`], about `place`.
     pub fn holding(self, place: &ChannelPlace) -> Result<VerifiedChannel, Error> {
         let ending = self.concluded.ending();
-        self.verified.ok_or_else(|| Error::ended(place, ending))
+        self.verified.ok_or_else(|| Error::ended(place.to_string(), ending))
     }
 }
 
