@@ -1,13 +1,16 @@
 //! What every program of ours does alike: help, usage, exit codes, one line for an error.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use fleetfix_tests::base::ARCHITECTURES;
 use fleetfix_tests::binary::Workbench;
+use fleetfix_tests::chain::Chain;
+use fleetfix_tests::child::Output;
 use fleetfix_tests::client::Clients;
+use fleetfix_tests::http::NOBODY;
 use fleetfix_tests::image::{Family, LayerWriter, Layout, put_image, put_index};
 use fleetfix_tests::keys;
+use fleetfix_tests::lab::Place;
 use fleetfix_tests::proxy::{Fault, Proxy};
 use fleetfix_tests::registry::{Kind, Registry};
 use fleetfix_tests::tools::repository;
@@ -190,9 +193,59 @@ fn what_a_registry_says_decides_the_exit_code() {
     let missing =
         bench.run("fleetfix-sign", ["--image", &registry.repository("app:none"), "--key", &key]);
     one_line(&missing, 11, "`none` is not in");
-    let down = { Proxy::start(registry.address()).host() };
-    let down = bench.run("fleetfix-sign", ["--image", &format!("{down}/app:small"), "--key", &key]);
+    let down =
+        bench.run("fleetfix-sign", ["--image", &format!("{NOBODY}/app:small"), "--key", &key]);
     one_line(&down, 12, "app");
+}
+
+/// Every program that reads before it does anything, in front of a registry that says no.
+#[test]
+fn no_program_makes_anything_of_what_it_cannot_read() {
+    let chain = Chain::new(Place::Registry(Kind::Olareg));
+    let bundle = chain.build();
+    chain.init().success();
+    let (bench, proxy) = (&chain.lab.bench, chain.lab.proxy());
+    let plan = std::fs::read(bench.path("plan.json")).unwrap();
+    let approve = || chain.approve(&bundle, "alice", &chain.people.alice);
+    let verify = || chain.verify("channel", &chain.channel(), &[]);
+    let programs: [(&str, &dyn Fn() -> Output); 6] = [
+        ("plan", &|| {
+            std::fs::remove_file(bench.path("plan.json")).unwrap();
+            let output = chain.lab.plan();
+            assert!(!bench.path("plan.json").exists(), "a plan was left behind");
+            std::fs::write(bench.path("plan.json"), &plan).unwrap();
+            output
+        }),
+        ("patch", &|| chain.lab.patch()),
+        ("attest", &|| chain.attest()),
+        ("bundle", &|| chain.bundle()),
+        ("approve", &approve),
+        ("verify", &verify),
+    ];
+    for (name, run) in programs {
+        for (status, code) in [(401, 11), (403, 11), (404, 11), (500, 12)] {
+            proxy.forget();
+            proxy.fail(Fault { method: "", path: "/v2/".to_owned(), status });
+            // A payload that is not there is named as the request names it.
+            let host = proxy.host();
+            let part = if (name, status) == ("plan", 404) { "ocp-release:4.20.1" } else { &host };
+            let mut output = run();
+            // A verdict is data, whatever it says.
+            let judged = name == "verify" && output.json()["outcome"] == "couldNotAsk";
+            assert_eq!(judged, name == "verify", "{output}");
+            output.stdout.clear();
+            one_line(&output, code, part);
+            let wrote = proxy.requests().into_iter().any(|request| request.is_write());
+            assert!(!wrote, "{name}, {status}: it wrote");
+            proxy.heal();
+        }
+        proxy.forward_to(NOBODY);
+        let mut output = run();
+        output.stdout.clear();
+        one_line(&output, 12, &proxy.host());
+        proxy.forward_to(chain.lab.registry().address());
+    }
+    assert!(!bench.path("alice.approval").exists(), "an approval was left behind");
 }
 
 #[test]
@@ -234,5 +287,5 @@ fn an_empty_environment_value_is_none() {
         .with("FLEETFIX_KEY", "");
     let output = bench.run("fleetfix-sign", ["--key", "key.pem"]).code(2);
     assert!(output.stderr.contains("--image"), "{output}");
-    assert!(!Path::new("key.pem").exists());
+    assert!(!bench.path("key.pem").exists());
 }

@@ -2,8 +2,6 @@
 //! and doing it again ends well.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use fleetfix_tests::chain::Chain;
 use fleetfix_tests::child;
@@ -11,8 +9,12 @@ use fleetfix_tests::lab::Place;
 use fleetfix_tests::proxy::{Moment, Request};
 use fleetfix_tests::registry::{Kind, Registry};
 use fleetfix_tests::request;
+use fleetfix_tests::tools::tool;
+use fleetfix_tests::tree::copy;
+use serde_json::Value;
 
-/// Before the N-th write is after the one before it, so that one moment is enough but at the end.
+/// Dies before each write, and after the last one. Some go out side by side, so "before the N-th" is
+/// after some of those before it, and not always after all.
 #[test]
 fn killed_at_each_write_of_publish() {
     let mut chain = Chain::new(Place::Registry(Kind::Distribution));
@@ -51,10 +53,7 @@ fn killed_at_each_write_of_publish() {
 
         chain.lab.proxy().let_live();
         chain.publish(&bundle, &["alice", "bob"]).success();
-        // It ended well after checks of its own; ours on top for some.
-        if write % 8 == 0 || write == writes {
-            assert_eq!(outcome(&chain, &channel), new, "write {write}");
-        }
+        assert_eq!(outcome(&chain, &channel), new, "write {write}");
     }
     assert!(after_kill[0] > 0 && after_kill[1] > 0, "{after_kill:?}: both states are seen");
     eprintln!(
@@ -67,15 +66,88 @@ fn killed_at_each_write_of_publish() {
 
 /// What the channel says, after all its checks: the bundles in it.
 fn outcome(chain: &Chain, channel: &str) -> String {
-    let verdict = chain.verify("channel", channel, &[]).success().json();
+    bundles(&chain.verify("channel", channel, &[]).success().json())
+}
+
+/// The bundles in a verdict about a channel.
+fn bundles(verdict: &Value) -> String {
     let checks = verdict["checks"].as_array().unwrap().iter();
     let bundles =
         checks.filter(|check| check["name"] == "bundle").map(|check| check["subject"].to_string());
     format!("{} {:?}", verdict["outcome"], bundles.collect::<Vec<_>>())
 }
 
-fn copy(from: &Path, to: &Path) {
-    let status =
-        Command::new("cp").arg("--archive").arg("--no-target-directory").args([from, to]).status();
-    assert!(status.unwrap().success(), "{}", from.display());
+/// A publisher's process, killed as it enters its `count`-th call that puts a file in its place.
+fn killed_at_file(chain: &Chain, bundle: &str, count: usize) -> child::Output {
+    let log = chain.lab.clients.path("strace").display().to_string();
+    let inject = format!("--inject={PLACING}:signal=KILL:when={count}");
+    let trace = format!("--trace={PLACING}");
+    let strace = tool("strace").display().to_string();
+    let words = [strace.as_str(), "--follow-forks", "--output", &log, &trace, &inject];
+    publish_under(chain, bundle, &words)
+}
+
+/// The system calls that put a file in its place.
+const PLACING: &str = "rename,renameat,renameat2,link,linkat";
+
+fn publish_under(chain: &Chain, bundle: &str, words: &[&str]) -> child::Output {
+    let args = chain.publish_args(bundle, &["alice", "bob"], &chain.people.publishers);
+    let publish = chain.lab.bench.command("fleetfix-publish", args);
+    let mut command = child::command(words[0], chain.lab.bench.dir());
+    command.current_dir(chain.lab.bench.dir()).args(&words[1..]);
+    command.arg(publish.get_program()).args(publish.get_args());
+    child::run(&mut command)
+}
+
+/// The same with the fleet, the TUF repository for HTTP and the publisher's memory on disk.
+#[test]
+fn killed_at_each_file_of_publish() {
+    let chain = Chain::new(Place::Layout);
+    fs::write(chain.lab.bench.path("request.yaml"), request::text_420()).unwrap();
+    let bundle = chain.build();
+    chain.init().success();
+    chain.approve(&bundle, "alice", &chain.people.alice).success();
+    chain.approve(&bundle, "bob", &chain.people.bob).success();
+    let path = |name: &str| chain.lab.bench.path(name);
+    let written = ["images/fleet", "tuf"];
+    let both = || {
+        let repository = format!("tuf:{}", path("tuf").display());
+        let from = ["--from", &chain.lab.at("fleet")];
+        let served = chain.verify("channel", &repository, &from).success().json();
+        [outcome(&chain, &chain.channel()), bundles(&served)]
+    };
+    let old = both();
+    let saved = |name: &str| chain.lab.clients.path(&name.replace('/', "-"));
+    written.iter().for_each(|name| copy(&path(name), &saved(name)));
+
+    let log = chain.lab.clients.path("strace").display().to_string();
+    let strace = tool("strace").display().to_string();
+    let trace = format!("--trace={PLACING}");
+    let words = [strace.as_str(), "--follow-forks", "--output", &log, &trace];
+    publish_under(&chain, &bundle, &words).success();
+    let new = both();
+    assert!(old[0] != new[0] && old[1] != new[1]);
+    let calls = fs::read_to_string(&log).unwrap();
+    let files = calls.lines().filter(|line| line.contains("rename") || line.contains("link"));
+    let files = files.count();
+    assert!(files > 20, "{files} files are no publication");
+
+    let mut seen = [[0, 0], [0, 0]];
+    for file in 1..=files {
+        for name in written {
+            fs::remove_dir_all(path(name)).unwrap();
+            copy(&saved(name), &path(name));
+        }
+        let killed = killed_at_file(&chain, &bundle, file);
+        assert_eq!(killed.code, None, "file {file} of {files}: {killed}");
+        for (at, there) in both().into_iter().enumerate() {
+            assert!(there == old[at] || there == new[at], "file {file}: {there}");
+            seen[at][usize::from(there == new[at])] += 1;
+        }
+        chain.publish(&bundle, &["alice", "bob"]).success();
+        assert_eq!(both(), new, "file {file}");
+    }
+    for [before, after] in seen {
+        assert!(before > 0 && after > 0, "{seen:?}: both states are seen");
+    }
 }

@@ -1,42 +1,16 @@
 //! Publishing to a fleet that is not as it should be: what is refused leaves nothing behind, and of
 //! two who publish at once one does.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use fleetfix_tests::chain::Chain;
 use fleetfix_tests::child;
 use fleetfix_tests::lab::Place;
 use fleetfix_tests::proxy::Request;
 use fleetfix_tests::registry::{Kind, Registry};
+use fleetfix_tests::tree::{copy, files};
 
 use crate::refusals::one_line;
-
-/// Every file below a directory, with its content.
-fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    let mut todo = vec![dir.to_owned()];
-    while let Some(dir) = todo.pop() {
-        for entry in fs::read_dir(&dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                all.insert(path.clone(), Vec::new());
-                todo.push(path);
-            } else {
-                all.insert(path.clone(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    all
-}
-
-fn copy(from: &Path, to: &Path) {
-    let status =
-        Command::new("cp").arg("--archive").arg("--no-target-directory").args([from, to]).status();
-    assert!(status.unwrap().success(), "{}", from.display());
-}
 
 /// A bundle that both approvers signed, and a fleet with an empty channel.
 fn approved(place: Place) -> (Chain, String) {
@@ -69,7 +43,7 @@ fn a_refusal_changes_no_byte_of_the_fleet_and_says_why_an_approval_does_not_coun
         (with(&["alice", "alice"], "--channel", "stable"), 10, "alice was counted already"),
         (with(&["alice", "bob"], "--channel", "canary"), 11, "canary"),
         (with(&["alice", "bob"], "--release-key", &stranger), 10, "is no release key"),
-        (with(&["alice", "bob"], "--online-key", &stranger), 10, ""),
+        (with(&["alice", "bob"], "--online-key", &stranger), 10, "snapshot"),
         (with(&["alice", "bob"], "--root", "none.json"), 11, "none.json"),
         (with(&["alice", "bob"], "--release-key", "none.pem"), 11, "none.pem"),
         (with(&["alice", "none"], "--channel", "stable"), 11, "none.approval"),
@@ -104,6 +78,48 @@ fn a_fleet_is_made_once() {
     one_line(&chain.init(), 10, "another root");
     assert!(!chain.lab.bench.path("root.json").exists(), "a root file was left behind");
     assert!(files(&fleet) == before, "the fleet changed");
+}
+
+#[test]
+fn a_policy_that_is_none_makes_no_fleet() {
+    let chain = Chain::new(Place::Layout);
+    let good = fs::read_to_string(&chain.people.policy).unwrap();
+    let table = [
+        (good[..good.len() / 2].to_owned(), "policy.yaml"),
+        (good.replace("threshold: 2", "treshold: 2"), "treshold"),
+        (good.replace("MFkw", "MFkx"), "publicKey"),
+        (String::new(), "policy.yaml"),
+    ];
+    for (text, part) in table {
+        assert_ne!(text, good, "{part}");
+        fs::write(&chain.people.policy, text).unwrap();
+        one_line(&chain.init(), 11, part);
+    }
+    fs::remove_file(&chain.people.policy).unwrap();
+    one_line(&chain.init(), 11, "policy.yaml");
+    for left in ["root.json", "tuf", "images/fleet"] {
+        assert!(!chain.lab.bench.path(left).exists(), "{left} was left behind");
+    }
+    fs::write(&chain.people.policy, good).unwrap();
+    chain.init().success();
+}
+
+#[test]
+fn a_tag_of_the_fleet_with_other_content_stays() {
+    for repository in ["hypershift", "bundles"] {
+        let (chain, bundle) = approved(Place::Registry(Kind::Docker));
+        let crane = |args: &[&str]| chain.lab.clients.crane(args).success().text().to_owned();
+        let channel = crane(&["digest", &chain.channel()]);
+        let tags = crane(&["ls", &chain.lab.at(&format!("build/{repository}"))]);
+        let tag = tags.lines().find(|tag| !tag.starts_with("sha256-")).unwrap();
+        let taken = format!("{}:{tag}", chain.lab.at(&format!("fleet/{repository}")));
+        let base = &chain.lab.upstream.base_421.digest;
+        let other = format!("{}@{base}", chain.lab.at("mirror/ocp-v4.0-art-dev"));
+        crane(&["copy", &other, &taken]);
+        one_line(&chain.publish(&bundle, &["alice", "bob"]), 10, tag);
+        assert_eq!(crane(&["digest", &taken]), *base);
+        assert_eq!(crane(&["digest", &chain.channel()]), channel, "the channel moved");
+    }
 }
 
 #[test]

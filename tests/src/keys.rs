@@ -45,6 +45,19 @@ pub fn flags(clients: &Clients, key: &KeyPair) -> [String; 4] {
     ["--key".into(), key.private(), "--key-password-file".into(), password.display().to_string()]
 }
 
+/// A signature over `message`, ECDSA with SHA-256, DER in hexadecimal: what a TUF role holds.
+///
+/// # Panics
+/// If there is no room for files.
+pub fn sign(clients: &Clients, key: &KeyPair, message: &[u8]) -> String {
+    let (from, to) = (clients.path("message"), clients.path("signature"));
+    std::fs::write(&from, message).expect("a message");
+    let args = ["dgst", "-sha256", "-sign", &key.private(), "-out"].map(str::to_owned);
+    let args = args.into_iter().chain([to.display().to_string(), from.display().to_string()]);
+    child::run(child::command(tool("openssl"), &clients.path("")).args(args)).success();
+    hex::encode(std::fs::read(to).expect("a signature"))
+}
+
 /// A cosign key pair, encrypted with [`PASSWORD`]. Takes 0.3 s: the password is stretched.
 pub fn cosign(clients: &Clients, name: &str) -> KeyPair {
     let prefix = clients.path(name).display().to_string();

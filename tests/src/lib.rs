@@ -15,6 +15,8 @@
 //! | [`image`], [`base`], [`payload`] | OCI layouts, the component's images, release images |
 //! | [`request`], [`keys`] | a fix request with its files; keys of people |
 //! | [`lab`], [`people`], [`chain`] | a place, its people, and every link of the chain as they run it |
+//! | [`tree`] | directories as a whole |
+//! | [`canonical`] | JSON as it is signed |
 //! | [`rootfs`] | unpacked images and their differences |
 #![expect(
     clippy::expect_used,
@@ -25,6 +27,7 @@
 
 pub mod base;
 pub mod binary;
+pub mod canonical;
 pub mod chain;
 pub mod child;
 pub mod client;
@@ -40,3 +43,4 @@ pub mod request;
 pub mod rootfs;
 pub mod serve;
 pub mod tools;
+pub mod tree;

@@ -146,26 +146,30 @@ impl Shared {
         let Some(head) = Head::read(&mut from)? else { return Ok(()) };
         let (method, path) = (head.word(0).to_owned(), head.word(1).to_owned());
         let mut request = Request { method, path, status: 0, up: 0, down: 0 };
-        let outcome = self.forward(&head, &mut from, client, &mut request);
+        let back = self.forward(&head, &mut from, &mut request);
+        // Written down before the client has its answer: what it did can be asked for at once.
         self.state.lock().unwrap().requests.push(request);
-        outcome
+        let (mut client, back) = (client, back?);
+        client.write_all(&back)?;
+        client.flush()
     }
 
     fn forward(
         &self,
         head: &Head,
         from: &mut BufReader<&TcpStream>,
-        mut client: &TcpStream,
         request: &mut Request,
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<u8>> {
+        let mut whole = Vec::new();
         if let Some(status) = self.fault(request) {
             request.up = pass_body(head, from, &mut io::sink())?;
             request.status = status;
-            return answer(&mut client, status, b"{\"errors\":[]}", "application/json");
+            answer(&mut whole, status, b"{\"errors\":[]}", "application/json")?;
+            return Ok(whole);
         }
         let kill = is_write(&request.method).then(|| self.next_write()).flatten();
         if let Some((Moment::Before, victim)) = kill {
-            return end(victim);
+            return Err(end(victim));
         }
         let upstream = self.state.lock().unwrap().upstream.ok_or(io::ErrorKind::NotConnected)?;
         let mut upstream = TcpStream::connect(upstream)?;
@@ -175,18 +179,11 @@ impl Shared {
         let answer = Head::read(&mut back)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         request.status = answer.status();
         if let Some((Moment::After, victim)) = kill {
-            return end(victim);
+            return Err(end(victim));
         }
-        answer.write(&mut client)?;
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let read = back.read(&mut buffer)?;
-            if read == 0 {
-                return client.flush();
-            }
-            client.write_all(&buffer[..read])?;
-            request.down += read as u64;
-        }
+        answer.write(&mut whole)?;
+        request.down = back.read_to_end(&mut whole)? as u64;
+        Ok(whole)
     }
 
     fn fault(&self, request: &Request) -> Option<u16> {
@@ -217,8 +214,9 @@ fn is_write(method: &str) -> bool {
     matches!(method, "POST" | "PUT" | "PATCH" | "DELETE")
 }
 
-fn end(process: u32) -> io::Result<()> {
-    let id =
-        i32::try_from(process).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
-    Ok(kill_process(id, Signal::KILL)?)
+/// Ends a process; what is left to say to it.
+fn end(process: u32) -> io::Error {
+    let id = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let ended = id.map(|id| kill_process(id, Signal::KILL));
+    ended.and_then(Result::err).map_or_else(|| io::ErrorKind::ConnectionAborted.into(), Into::into)
 }

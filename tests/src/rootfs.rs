@@ -118,7 +118,7 @@ fn digest(path: &Path) -> String {
 
 fn xattrs(path: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut names = vec![0; 1 << 16];
-    let length = llistxattr(path, &mut names[..]).unwrap_or(0);
+    let length = llistxattr(path, &mut names[..]).expect("the names of attributes");
     let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());
     let value = |name: &str| {
         let mut value = vec![0; 1 << 16];

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::command::Command;
 use crate::failure::Failure;
+use crate::tally::Tally;
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -18,11 +19,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
         (lints, tools.join().unwrap_or_else(|_| Err(Failure::new("tools: the thread panicked"))))
     });
     let (mut failed, tools) = tools;
-    failed.extend(dependencies(workspace, &tools?));
+    let mut not_checked = Vec::new();
+    failed.extend(dependencies(workspace, &tools?, &mut not_checked));
     // `cargo xtask test` has these among its tests.
     failed.extend(check("crate arrows", || one_test(workspace, "fleetfix-tests", "all", "deps::")));
     failed
         .extend(check("generated files", || one_test(workspace, "fleetfix-model", "schemas", "")));
+    not_checked.iter().for_each(|what| println!("{what}"));
     verdict(&failed)
 }
 
@@ -45,8 +48,13 @@ pub(crate) fn source(workspace: &Workspace) -> Vec<&'static str> {
     .collect()
 }
 
-/// cargo-deny over the checked-in `deny.toml`.
-pub(crate) fn dependencies(workspace: &Workspace, tools: &tools::Tools) -> Option<&'static str> {
+/// cargo-deny over the checked-in `deny.toml`. What could not be checked is said in `not_checked`,
+/// to be repeated where people look.
+pub(crate) fn dependencies(
+    workspace: &Workspace,
+    tools: &tools::Tools,
+    not_checked: &mut Vec<String>,
+) -> Option<&'static str> {
     check("cargo-deny", || {
         let program =
             tools.get("cargo-deny").ok_or_else(|| Failure::new("cargo-deny: not fetched"))?;
@@ -56,10 +64,11 @@ pub(crate) fn dependencies(workspace: &Workspace, tools: &tools::Tools) -> Optio
         };
         deny(program).args(["check", "bans", "licenses", "sources"]).show()?;
         // The database of advisories comes from a host that is not everywhere to be had.
-        if deny(program).args(["fetch", "db"]).quiet().is_err() {
-            println!(
-                "NOT CHECKED: advisories of dependencies (their database cannot be fetched from here)"
-            );
+        if let Err(failure) = deny(program).args(["fetch", "db"]).quiet() {
+            let why = failure.to_string();
+            let last = why.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+            let what = "NOT CHECKED: advisories of dependencies: no database to hold them against";
+            not_checked.push(format!("{what}: {}", last.trim()));
             return Ok(());
         }
         deny(program).args(["check", "--disable-fetch", "advisories"]).show()
@@ -67,10 +76,17 @@ pub(crate) fn dependencies(workspace: &Workspace, tools: &tools::Tools) -> Optio
 }
 
 fn one_test(workspace: &Workspace, package: &str, target: &str, filter: &str) -> Result {
-    workspace
-        .cargo()
-        .args(["test", "--quiet", "--locked", "--package", package, "--test", target, filter])
-        .show()
+    let args = ["test", "--quiet", "--locked", "--package", package, "--test", target, filter];
+    let mut tally = Tally::default();
+    let ended_well = workspace.cargo().args(args).lines(|line| {
+        println!("{line}");
+        tally.line(line);
+    })?;
+    // A filter that matches nothing is a lint that checks nothing.
+    if ended_well && tally.is_good() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("{package}, {target} {filter}: {tally}")))
 }
 
 /// Says a lint's name before it runs and its failure after; `Some(name)` if it failed.

@@ -9,8 +9,9 @@ use crate::tools;
 use crate::workspace::Workspace;
 
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
-    let mut tally = Tally::default();
-    let result = everything(workspace, &mut tally);
+    let (mut tally, mut not_checked) = (Tally::default(), Vec::new());
+    let result = everything(workspace, &mut tally, &mut not_checked);
+    not_checked.iter().for_each(|what| println!("{what}"));
     if let Err(failure) = &result {
         eprintln!("error: {failure}");
         tally.failed = tally.failed.max(1);
@@ -24,14 +25,18 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     }
 }
 
-fn everything(workspace: &Workspace, tally: &mut Tally) -> Result<(), Failure> {
+fn everything(
+    workspace: &Workspace,
+    tally: &mut Tally,
+    not_checked: &mut Vec<String>,
+) -> Result<(), Failure> {
     let (lints, tools) = thread::scope(|scope| {
         let tools = scope.spawn(|| tools::fetch(workspace));
         let lints = build(workspace).map(|()| lints::source(workspace));
         (lints, tools.join().unwrap_or_else(|_| Err(Failure::new("tools: the thread panicked"))))
     });
     let mut failed = lints?;
-    failed.extend(lints::dependencies(workspace, &tools?));
+    failed.extend(lints::dependencies(workspace, &tools?, not_checked));
     let test = workspace.cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     let ended_well = test.lines(|line| {
         println!("{line}");

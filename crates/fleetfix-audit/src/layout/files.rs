@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use fleetfix_model::Digest;
 use fleetfix_model::digest::Hasher;
 
+use super::index;
 use crate::Error;
 use crate::judgement::Judged;
 
@@ -21,7 +22,7 @@ const MAX_LISTED: usize = 20;
 pub(super) struct Found {
     /// Directories that are layouts, or were.
     pub(super) layouts: BTreeSet<PathBuf>,
-    /// Files that belong to none.
+    /// Files that belong to none, and directories that were to become one.
     pub(super) strays: Vec<PathBuf>,
 }
 
@@ -50,8 +51,25 @@ pub(super) fn find(dir: &Path) -> Result<Found, Error> {
             }
         }
     }
+    let begun: Vec<PathBuf> = found.layouts.iter().filter(|dir| is_begun(dir)).cloned().collect();
+    found.layouts.retain(|dir| !begun.contains(dir));
+    found.strays.extend(begun);
     found.strays.sort();
     Ok(found)
+}
+
+/// True if a writer died while it made a layout here: no marker yet, so that no reader takes it for
+/// one, and nothing in it that could be lost.
+fn is_begun(dir: &Path) -> bool {
+    let absent = |error: &Error| matches!(error, Error::File { source, .. } if source.kind() == ErrorKind::NotFound);
+    let is_empty = |dir: &Path| match entries(dir) {
+        Ok(paths) => paths.is_empty(),
+        Err(error) => absent(&error),
+    };
+    let index = dir.join("index.json");
+    !dir.join("oci-layout").exists()
+        && (!index.exists() || index::check(dir).1.is_some_and(|index| index.entries.is_empty()))
+        && is_empty(&dir.join("blobs/sha256"))
 }
 
 /// Hashes every file under `blobs/`.

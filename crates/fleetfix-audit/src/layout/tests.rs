@@ -261,6 +261,22 @@ fn a_file_that_nobody_reads_is_named_and_harmless() {
 }
 
 #[test]
+fn a_layout_that_a_dead_writer_began_is_named_and_harmless() {
+    let fleet = Fleet::new();
+    let dir = fleet.dir().join("kube-apiserver");
+    fs::create_dir_all(dir.join("blobs/sha256")).unwrap();
+    fs::write(dir.join(".new-abc"), "{").unwrap();
+    assert!(fleet.check().is_good(), "directories only");
+    fs::copy(fleet.dir().join("etcd/index.json"), dir.join("index.json")).unwrap();
+    assert!(!fleet.check().is_good(), "tags without a marker");
+    let empty = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+    fs::write(dir.join("index.json"), empty).unwrap();
+    assert!(fleet.check().is_good(), "no marker yet");
+    fs::write(dir.join("blobs/sha256").join(Digest::of(b"x").hex()), "x").unwrap();
+    assert!(!fleet.check().is_good(), "a blob without a marker");
+}
+
+#[test]
 fn what_cannot_be_read_is_no_refusal() {
     let fleet = Fleet::new();
     let missing = Scope::Fleet { dir: fleet.dir().join("nowhere") };
