@@ -113,6 +113,28 @@ async fn a_token_that_is_refused_in_mid_run_is_renewed_once() {
     assert_eq!(service.requests().len(), 3);
 }
 
+/// A token that others used up before this request came to show it was a good one: the next may do.
+#[tokio::test]
+async fn a_token_that_runs_out_before_it_is_shown_is_renewed_again() {
+    let service = token_service(Some(300));
+    let realm = service.url("/token");
+    let mut uses = std::collections::BTreeMap::<String, u32>::new();
+    // Each lets in two requests, of the four that are made at once.
+    let registry = Registry::faulty(move |request| {
+        let Some(shown) = request.header("authorization") else { return Some(challenge(&realm)) };
+        let uses = uses.entry(shown.to_owned()).or_default();
+        *uses += 1;
+        (*uses > 2).then(|| challenge(&realm))
+    });
+    let digest = registry.put_blob("a/b", BLOB);
+    let store = store(registry.host(), "a/b");
+    let reads = (0..4).map(|_| store.blob(digest, 100));
+    for read in futures_util::future::join_all(reads).await {
+        assert_eq!(read.unwrap(), BLOB);
+    }
+    assert_eq!(service.requests().len(), 2);
+}
+
 #[tokio::test]
 async fn a_token_refused_at_the_body_is_renewed_and_the_body_sent_again() {
     let service = token_service(Some(300));
