@@ -297,20 +297,6 @@ async fn trees_have_limits() {
 }
 
 #[tokio::test]
-async fn layouts_mount_too() {
-    let dir = tempfile::tempdir().unwrap();
-    let client = Client::new(options()).unwrap();
-    let from = Repository::Layout(dir.path().join("a"));
-    let to = client.store(&Repository::Layout(dir.path().join("b")));
-    let body = crate::Body::Bytes(bytes::Bytes::from_static(b"blob"));
-    let blob = Descriptor::of("a/b", b"blob");
-    assert!(!to.mount_blob(&from, blob.digest).await.unwrap());
-    client.store(&from).put_blob(&blob, body).await.unwrap();
-    assert!(to.mount_blob(&from, blob.digest).await.unwrap());
-    assert_eq!(to.blob(blob.digest, 10).await.unwrap(), b"blob");
-}
-
-#[tokio::test]
 async fn sources_follow_mirrors_and_stores_do_not() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("m");
