@@ -69,7 +69,8 @@ fn tags_of(layout: &Path) -> Vec<String> {
     }
     let known = ["blobs", "index.json", "oci-layout"];
     for entry in fs::read_dir(layout).unwrap().map(Result::unwrap) {
-        assert!(known.iter().any(|name| *name == entry.file_name()), "{:?}", entry.path());
+        let expected = known.iter().any(|name| *name == entry.file_name());
+        assert!(expected, "{}", entry.path().display());
     }
     let index = fs::read(layout.join("index.json")).unwrap();
     let index: Value = serde_json::from_slice(&index).unwrap();

@@ -55,7 +55,7 @@ fn peak_of(mut command: Command, registry: &Registry) -> u64 {
     *peak.lock().unwrap()
 }
 
-/// `VmHWM` of a process (proc_pid_status(5)).
+/// `VmHWM` of a process (`proc_pid_status(5)`).
 fn high_water(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
