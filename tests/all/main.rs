@@ -19,6 +19,7 @@ mod overrides;
 mod parity;
 mod patched;
 mod plan;
+mod progress;
 mod published;
 mod refusals;
 mod request;

@@ -14,6 +14,8 @@ pub(crate) struct Failure {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     Usage,
+    /// A bench ran and fell short of a target.
+    Missed,
     Other,
     /// Already said: only the exit code is left.
     Said,
@@ -27,6 +29,11 @@ impl Failure {
     /// The command line is not one of ours.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), kind: Kind::Usage }
+    }
+
+    /// What was measured is not what the project promises.
+    pub(crate) fn missed(message: impl Into<String>) -> Self {
+        Self { message: message.into(), kind: Kind::Missed }
     }
 
     /// The same, said to the user: nothing may follow the last line of output.
@@ -44,7 +51,12 @@ impl Failure {
         if self.kind != Kind::Said {
             eprintln!("error: {self}");
         }
-        if self.kind == Kind::Usage { ExitCode::from(2) } else { ExitCode::FAILURE }
+        match self.kind {
+            Kind::Usage => ExitCode::from(2),
+            // As the product's own "refused".
+            Kind::Missed => ExitCode::from(10),
+            Kind::Other | Kind::Said => ExitCode::FAILURE,
+        }
     }
 }
 

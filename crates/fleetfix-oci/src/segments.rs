@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Bytes in pieces. Cheap to clone.
@@ -132,12 +132,14 @@ impl Builder {
 pub struct Spool {
     file: Arc<File>,
     size: u64,
+    dir: PathBuf,
 }
 
 impl Spool {
     /// An empty one in `dir`.
     pub fn new(dir: &Path) -> io::Result<Self> {
-        Ok(Self { file: Arc::new(tempfile::tempfile_in(dir)?), size: 0 })
+        let file = tempfile::tempfile_in(dir).map_err(|e| in_dir(dir, &e))?;
+        Ok(Self { file: Arc::new(file), size: 0, dir: dir.to_owned() })
     }
 
     /// What was written so far, in bytes.
@@ -158,9 +160,15 @@ impl Spool {
     }
 }
 
+/// A file without a name is told by where it lies: that is what is full, or not to be written.
+fn in_dir(dir: &Path, error: &io::Error) -> io::Error {
+    let said = format!("a temporary file in {}: {error} [TMPDIR says where]", dir.display());
+    io::Error::new(error.kind(), said)
+}
+
 impl Write for Spool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.file.write_at(bytes, self.size)?;
+        let n = self.file.write_at(bytes, self.size).map_err(|e| in_dir(&self.dir, &e))?;
         self.size += n as u64;
         Ok(n)
     }

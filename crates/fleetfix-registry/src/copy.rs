@@ -147,7 +147,7 @@ pub async fn copy_blob(from: &Store, to: &Store, blob: &Descriptor) -> Result<Wr
     match (&from.place, &to.place) {
         (Place::Directory(from), Place::Directory(to)) => {
             let (from, to, blob) = (from.clone(), to.clone(), blob.clone());
-            blocking(move || between(&from, &to, blob.digest, Some(blob.size))).await
+            blocking(move || between(&from, &to, &blob)).await
         }
         (Place::Directory(from), Place::Remote(to)) => {
             to.put_blob(blob, &Body::File(from.blob_path(blob.digest)?)).await
@@ -203,23 +203,12 @@ async fn across(
 }
 
 /// Between two layouts. Blocks.
-pub(crate) fn between(
-    from: &Directory,
-    to: &Directory,
-    digest: Digest,
-    size: Option<u64>,
-) -> Result<Written, Error> {
-    let path = from.blob_path(digest)?;
-    let fail = |source| Error::File { path: path.clone(), source };
-    let mut file = std::fs::File::open(&path).map_err(fail)?;
-    let size = match size {
-        Some(size) => size,
-        None => file.metadata().map_err(fail)?.len(),
-    };
-    let blob = Descriptor { media_type: String::new(), digest, size };
-    if to.holds(&blob)? {
+fn between(from: &Directory, to: &Directory, blob: &Descriptor) -> Result<Written, Error> {
+    let path = from.blob_path(blob.digest)?;
+    if to.holds(blob)? {
         return Ok(Written::AlreadyThere);
     }
-    to.write(&blob, &mut file)?;
+    let mut file = std::fs::File::open(&path).map_err(|source| Error::File { path, source })?;
+    to.write(blob, &mut file)?;
     Ok(Written::New)
 }

@@ -31,8 +31,9 @@ pub(crate) struct Filling {
     there: watch::Sender<u64>,
 }
 
-fn fail(source: std::io::Error) -> Error {
-    Error::File { path: place(), source }
+fn fail(error: &std::io::Error) -> Error {
+    let said = format!("a temporary file: {error} [TMPDIR says where]");
+    Error::File { path: place(), source: std::io::Error::new(error.kind(), said) }
 }
 
 fn place() -> PathBuf {
@@ -41,7 +42,7 @@ fn place() -> PathBuf {
 
 /// An empty spool.
 pub(crate) async fn open() -> Result<(Spool, Filling), Error> {
-    let file = Arc::new(blocking(|| tempfile::tempfile_in(place()).map_err(fail)).await?);
+    let file = Arc::new(blocking(|| tempfile::tempfile_in(place()).map_err(|e| fail(&e))).await?);
     let (sender, there) = watch::channel(0);
     Ok((Spool { file: file.clone(), there }, Filling { file, there: sender }))
 }
@@ -58,7 +59,7 @@ impl Filling {
             if gathered.len() >= PIECE || (last && !gathered.is_empty()) {
                 let (file, bytes) = (self.file.clone(), gathered.split().freeze());
                 let more = bytes.len() as u64;
-                blocking(move || file.write_all_at(&bytes, at).map_err(fail)).await?;
+                blocking(move || file.write_all_at(&bytes, at).map_err(|e| fail(&e))).await?;
                 at += more;
                 self.there.send_replace(at);
             }
@@ -78,7 +79,7 @@ impl Spool {
         let file = self.file.clone();
         blocking(move || {
             let mut piece = BytesMut::zeroed(most);
-            file.read_exact_at(&mut piece, at).map_err(fail)?;
+            file.read_exact_at(&mut piece, at).map_err(|e| fail(&e))?;
             Ok(piece.freeze())
         })
         .await

@@ -1,6 +1,6 @@
 //! One repository, in a registry or in a layout.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use fleetfix_model::name::Tag;
@@ -11,7 +11,7 @@ use fleetfix_oci::segments::Segments;
 
 use crate::Error;
 use crate::layout::{Directory, blocking};
-use crate::reader::{BlobReader, from_io};
+use crate::reader::BlobReader;
 use crate::remote::Remote;
 
 /// Largest blob that is read, in bytes, whatever its descriptor says: more than registries take
@@ -168,27 +168,6 @@ impl Store {
         }
     }
 
-    /// A blob into a file at `path`, hash-checked. The file appears whole or not at all.
-    pub async fn blob_to_file(
-        &self,
-        digest: Digest,
-        size: Option<u64>,
-        path: &Path,
-    ) -> Result<(), Error> {
-        let mut source = self.blob_reader(digest, size).await?.into_read();
-        let path = path.to_owned();
-        blocking(move || {
-            let fail = |source| Error::File { path: path.clone(), source };
-            let dir =
-                path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let mut file = tempfile::NamedTempFile::new_in(dir).map_err(fail)?;
-            std::io::copy(&mut source, &mut file).map_err(|e| from_io(e, &path))?;
-            file.persist(&path).map_err(|e| fail(e.error))?;
-            Ok(())
-        })
-        .await
-    }
-
     /// Whether there is a blob of `digest`.
     pub async fn has_blob(&self, digest: Digest) -> Result<bool, Error> {
         match &self.place {
@@ -219,28 +198,6 @@ impl Store {
                 })
                 .await
             }
-        }
-    }
-
-    /// Asks for a blob of another repository in the same registry. `false`: not possible, or not
-    /// permitted; send it. Between two layouts the file is copied. `from` is where the blob lies,
-    /// the [`Self::repository`] of a source, and not the name that a document has for it.
-    pub async fn mount_blob(&self, from: &Repository, digest: Digest) -> Result<bool, Error> {
-        match (&self.place, from) {
-            (Place::Remote(remote), Repository::Registry { registry, path })
-                if registry == remote.registry_name() =>
-            {
-                remote.mount_blob(path, digest).await
-            }
-            (Place::Directory(to), Repository::Layout(dir)) => {
-                let (to, from) = (to.clone(), Directory::new(dir.clone()));
-                if !from.has(digest)? {
-                    return Ok(false);
-                }
-                blocking(move || crate::copy::between(&from, &to, digest, None)).await?;
-                Ok(true)
-            }
-            _ => Ok(false),
         }
     }
 

@@ -134,4 +134,17 @@ async fn in_a_layout() {
     assert_eq!(found(&store, &subject, None).await, ours);
     let reference = format!("{dir}@{}", subject.digest);
     assert_eq!(discovered(&clients, &reference, &["--oci-layout"]), ours);
+
+    // What another client attaches: it lists it in `index.json`, and nowhere else.
+    std::fs::write(clients.path("note.txt"), "a note").unwrap();
+    let attach = ["attach", "--oci-layout", "--artifact-type", SIGNATURE, &reference];
+    clients.oras(&[&attach[..], &["note.txt:text/plain"]].concat()).success();
+    let all = found(&store, &subject, None).await;
+    assert_eq!(all.len(), 3);
+    assert_eq!(discovered(&clients, &reference, &["--oci-layout"]), all);
+    assert_eq!(found(&store, &subject, Some(SIGNATURE)).await.len(), 1);
+    assert_eq!(found(&store, &subject, Some(SBOM)).await, ours);
+    // It is about this image and about no other.
+    let other = Descriptor::of(media::OCI_MANIFEST, b"another image");
+    assert!(found(&store, &other, None).await.is_empty());
 }

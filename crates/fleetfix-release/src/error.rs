@@ -67,25 +67,24 @@ pub enum Error {
         /// The platform.
         platform: Box<Platform>,
     },
-    /// A layer in a form that is not read.
-    #[error("payload {reference}: layer {layer} is `{media_type}`, expected tar or tar with gzip")]
-    LayerForm {
-        /// The payload as it was named.
-        reference: Box<Reference>,
-        /// The layer.
-        layer: Digest,
-        /// Its media type.
-        media_type: String,
-    },
-    /// A layer is not what its media type says.
-    #[error("payload {reference}: layer {layer}: {problem}")]
+    /// A layer that is none.
+    #[error("payload {reference}")]
     Layer {
         /// The payload as it was named.
         reference: Box<Reference>,
+        /// Which layer, and what is wrong with it.
+        #[source]
+        source: Box<fleetfix_oci::Error>,
+    },
+    /// A file of the release is something else.
+    #[error("payload {reference}: `{path}` in layer {layer} is not a regular file")]
+    NotAFile {
+        /// The payload as it was named.
+        reference: Box<Reference>,
         /// The layer.
         layer: Digest,
-        /// What is wrong with it.
-        problem: String,
+        /// The file.
+        path: &'static str,
     },
     /// An image without the files of a release.
     #[error("{reference} is not a release payload: no layer has `{path}`")]
@@ -219,12 +218,13 @@ impl Classify for Error {
         match self {
             Self::Store { source, .. } | Self::GraphUrl(source) => source.class(),
             Self::GraphFile { source, .. } => source.class(),
-            Self::Manifest { source, .. } | Self::Content { source, .. } => source.class(),
+            Self::Manifest { source, .. }
+            | Self::Content { source, .. }
+            | Self::Layer { source, .. } => source.class(),
             Self::Document { source, .. } | Self::Config { source, .. } => source.class(),
             Self::NoImage { .. }
             | Self::SamePlatform { .. }
-            | Self::LayerForm { .. }
-            | Self::Layer { .. }
+            | Self::NotAFile { .. }
             | Self::NotARelease { .. }
             | Self::Field { .. }
             | Self::TwoVersions { .. }

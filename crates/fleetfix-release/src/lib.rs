@@ -14,14 +14,12 @@
 //! | [`graph`] | where the update graph is read from |
 //! | [`image`] | the image of a component: platforms and labels |
 //! | [`document`] | the two files |
-//! | `layer` | the search in one layer |
 
 pub mod document;
 mod error;
 pub mod graph;
 pub mod image;
 pub mod index;
-mod layer;
 pub mod names;
 pub mod payload;
 pub mod read;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fleetfix_model::media::{DOCKER_LAYER, DOCKER_LAYER_GZIP, OCI_LAYER, OCI_LAYER_GZIP};
 use fleetfix_model::name::ComponentTag;
-use fleetfix_model::{Digest, Platform, Reference, Version};
+use fleetfix_model::{Class, Classify, Digest, Platform, Reference, Version};
 use fleetfix_oci::manifest::{Kind, Manifest, RawDescriptor};
+use fleetfix_oci::tree::{Limits, Named, named};
 use fleetfix_registry::image::ImageManifest;
 use fleetfix_registry::{Client, Image, Store};
 
@@ -16,10 +16,13 @@ use crate::document::{
 };
 use crate::image::Config;
 use crate::index::Key;
-use crate::layer::{self, Failure, Findings};
 
 /// The architecture that is read first.
 const FIRST: &str = "amd64";
+/// Most bytes of one of the two files; image-references has some 200 KiB.
+const MAX_FILE: u64 = 8 << 20;
+/// Most bytes that a layer may unpack to; the largest layer of a release is some 300 MiB.
+const MAX_UNPACKED: u64 = 4 << 30;
 
 /// Whether a payload is for one architecture or for several.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -106,6 +109,9 @@ struct Reader<'a> {
     store: Store,
     reference: &'a Reference,
 }
+
+/// What one layer says about the files of a release; what is not there is not mentioned.
+type Findings = BTreeMap<&'static str, Named>;
 
 /// What was found in a layer that was read.
 type Seen = BTreeMap<Digest, Arc<Findings>>;
@@ -258,8 +264,15 @@ impl Reader<'_> {
                 new
             };
             for (path, found) in findings.iter().filter(|(path, _)| open.contains(**path)) {
-                if let layer::Found::File(bytes) = found {
-                    files.insert(*path, bytes.clone());
+                match found {
+                    Named::File(bytes) => {
+                        files.insert(*path, bytes.clone());
+                    }
+                    Named::Other => {
+                        let (reference, layer) = (self.boxed(), layer.digest);
+                        return Err(Error::NotAFile { reference, layer, path });
+                    }
+                    Named::Hidden => {}
                 }
             }
             open.retain(|path| !findings.contains_key(path));
@@ -268,44 +281,37 @@ impl Reader<'_> {
     }
 
     async fn search(&self, layer: &RawDescriptor) -> Result<Findings, Error> {
-        let gzip = match layer.media_type.as_str() {
-            OCI_LAYER_GZIP | DOCKER_LAYER_GZIP => true,
-            OCI_LAYER | DOCKER_LAYER => false,
-            other => {
-                return Err(Error::LayerForm {
-                    reference: self.boxed(),
-                    layer: layer.digest,
-                    media_type: other.to_owned(),
-                });
-            }
-        };
         let stream = self
             .store
             .blob_reader(layer.digest, Some(layer.size))
             .await
             .map_err(|source| self.failed(source))?
             .into_read();
-        let search = move || layer::search(stream, gzip, &[IMAGE_REFERENCES, RELEASE_METADATA]);
+        let subject = format!("layer {}", layer.digest);
+        let search = move || {
+            let limits = Limits { archive: MAX_UNPACKED, ..Limits::default() };
+            named(&subject, stream, &limits, &[IMAGE_REFERENCES, RELEASE_METADATA], MAX_FILE)
+        };
         let found = tokio::task::spawn_blocking(search)
             .await
             .map_err(|source| Error::Thread { reference: self.boxed(), source })?;
-        found.map_err(|failure| self.layer_failed(layer.digest, failure))
+        found.map_err(|error| self.layer_failed(error))
     }
 
-    fn layer_failed(&self, layer: Digest, failure: Failure) -> Error {
-        let reference = self.boxed();
-        let error = match failure {
-            Failure::Malformed(problem) => return Error::Layer { reference, layer, problem },
-            Failure::Stream(error) => error,
-        };
+    fn layer_failed(&self, error: fleetfix_oci::Error) -> Error {
         // A blob's stream carries the store's errors (`fleetfix_registry::BlobReader::into_read`).
-        let error = match error.downcast::<fleetfix_registry::Error>() {
-            Ok(source) => return self.failed(source),
-            Err(error) => error,
+        let error = match error {
+            fleetfix_oci::Error::Read { subject, source } => match source.downcast() {
+                Ok(source) => return self.failed(source),
+                Err(source) => fleetfix_oci::Error::Read { subject, source },
+            },
+            other => other,
         };
-        match error.downcast::<fleetfix_oci::Error>() {
-            Ok(source) => Error::Content { reference, source: Box::new(source) },
-            Err(error) => Error::Layer { reference, layer, problem: error.to_string() },
+        let (reference, source) = (self.boxed(), Box::new(error));
+        if source.class() == Class::Refused {
+            Error::Content { reference, source }
+        } else {
+            Error::Layer { reference, source }
         }
     }
 }

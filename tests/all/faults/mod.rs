@@ -3,12 +3,15 @@
 //! reaches no other host.
 
 mod credentials;
+mod disk;
 mod publish;
 mod races;
 mod reads;
+mod registries;
 mod writes;
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
 
 use fleetfix_testkit::registry::{Behaviour, Fault, Registry, Reply, Server, TokenService};
@@ -53,12 +56,17 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        Self::with_layer_of(200_000)
+    }
+
+    /// The same with a file of so many bytes in the base.
+    fn with_layer_of(size: usize) -> Self {
         let registry = Registry::like(Behaviour { strict: true, ..Behaviour::default() });
         let tokens = TokenService::start();
         tokens.insist_on(&format!("Basic {LOGIN}"));
         registry.guard(&tokens);
         let bench = Workbench::new();
-        let base = base(&bench);
+        let base = base_with(&bench, size);
         registry.load("mirror", &bench.path("base"));
         std::fs::create_dir_all(bench.path("files/opt/app")).unwrap();
         std::fs::write(bench.path("files/opt/app/data"), content(300_000, 7)).unwrap();
@@ -67,6 +75,24 @@ impl Place {
         let elsewhere = registry.second_host();
         let login = vec![("REGISTRY_AUTH_FILE".to_owned(), "auth.json".to_owned())];
         Self { registry, tokens, elsewhere, bench, base, login }
+    }
+
+    /// A place where the base was patched before: its metadata is remembered, and the image is gone
+    /// again.
+    fn warm() -> Self {
+        Self::new().warmed()
+    }
+
+    fn warmed(self) -> Self {
+        self.patch().success();
+        let mut content = self.registry.content();
+        content.manifests.retain(|(repository, _), _| repository != TO);
+        content.blobs.retain(|(repository, _), _| repository != TO);
+        drop(content);
+        self.registry.server.forget();
+        self.tokens.server.forget();
+        self.elsewhere.forget();
+        self
     }
 
     fn faults(&self, faults: Vec<Fault>) {
@@ -85,11 +111,27 @@ impl Place {
 
     fn patch_base(&self, base: &str, more: &[&str]) -> Output {
         let to = format!("{}:{TAG}", self.registry.repository(TO));
+        child::run(&mut self.command(base, &to, more))
+    }
+
+    /// The same with the image somewhere else.
+    fn patch_to(&self, to: &str, more: &[&str]) -> Output {
+        child::run(&mut self.command(&format!("{NAME}@{}", self.base), to, more))
+    }
+
+    fn command(&self, base: &str, to: &str, more: &[&str]) -> Command {
         let mirror = format!("--mirror={NAME}={}", self.registry.repository("mirror"));
-        let own = ["--base-image", base, "--files", "files", "--image", &to, &mirror];
+        let own = ["--base-image", base, "--files", "files", "--image", to, &mirror];
         let args = [&own[..], &["--retry-wait=1ms"], more].concat();
         let mut command = self.bench.command("fleetfix-patch", args);
-        child::run(command.envs(self.login.iter().map(|(name, value)| (name, value))))
+        command.envs(self.login.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// The same place with its programs run in another way.
+    fn run_by(mut self, change: impl FnOnce(Workbench) -> Workbench) -> Self {
+        self.bench = change(self.bench);
+        self
     }
 
     /// Holds `output` and what is in the registry to what the fault may do.
@@ -149,12 +191,17 @@ fn content(size: usize, seed: u64) -> Vec<u8> {
 
 /// Writes a base of two architectures. Returns the digest of its index.
 fn base(bench: &Workbench) -> String {
+    base_with(bench, 200_000)
+}
+
+/// The same with a file of `size` bytes.
+fn base_with(bench: &Workbench, size: usize) -> String {
     let path: PathBuf = bench.path("base");
     let layout = Layout::create(&path);
     let root = LayerWriter::default().dir("opt", (0o755, 0, 0)).finish(&layout);
     let app = LayerWriter::default()
         .dir("opt/app", (0o755, 0, 0))
-        .file("opt/app/data", (0o640, 0, 7), &content(200_000, 1))
+        .file("opt/app/data", (0o640, 0, 7), &content(size, 1))
         .finish(&layout);
     let child = |architecture: &&str| {
         let platform = json!({"os": "linux", "architecture": architecture});
@@ -167,14 +214,21 @@ fn base(bench: &Workbench) -> String {
     index["digest"].as_str().unwrap().to_owned()
 }
 
-/// Runs each row in a place of its own.
+/// Runs `test` where nothing is known of the base, and where it was patched before.
+fn cold_and_warm(test: impl Fn(&str, Place)) {
+    test("cold", Place::new());
+    test("warm", Place::warm());
+}
+
+/// Runs each row in places of its own, cold and warm.
 #[track_caller]
 fn each(table: Vec<(&str, Vec<Fault>, Ends)>) {
     for (what, faults, ends) in table {
-        let place = Place::new();
-        place.faults(faults);
-        let output = place.patch();
-        place.check(what, &output, ends);
+        cold_and_warm(|known, place| {
+            place.faults(faults.clone());
+            let output = place.patch();
+            place.check(&format!("{what}, {known}"), &output, ends);
+        });
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fleetfix_testkit::registry::reply::Ending;
 use fleetfix_testkit::registry::{Fault, Mounts, Registry, Reply};
 
-use super::{Fails, NAME, Place, Same, each, later};
+use super::{Fails, NAME, Place, Same, cold_and_warm, each, later};
 
 const BLOB: &str = "/mirror/blobs/";
 const MANIFEST: &str = "/mirror/manifests/";
@@ -84,17 +84,19 @@ fn broken_and_slow_bodies() {
         ("slowness", Ending::Drip(1, Duration::from_millis(10)), 1, Same),
         (
             "slowness for ever",
-            Ending::Drip(1, Duration::from_millis(10)),
+            // Not even a configuration comes in five tries.
+            Ending::Drip(1, Duration::from_millis(50)),
             EVER,
             Fails(12, "slower"),
         ),
     ] {
-        let place = Place::new();
-        place.faults(ending(BLOB, times, end));
-        // A tenth of it is the longest silence, a fifth the time to gain speed.
-        let time = if times == 1 { "10s" } else { "3s" };
-        let output = place.patch_with(&["--registry-timeout", time]);
-        place.check(what, &output, ends);
+        cold_and_warm(|known, place| {
+            place.faults(ending(BLOB, times, end));
+            // A tenth of it is the longest silence, a fifth the time to gain speed.
+            let time = if times == 1 { "10s" } else { "3s" };
+            let output = place.patch_with(&["--registry-timeout", time]);
+            place.check(&format!("{what}, {known}"), &output, ends);
+        });
     }
 }
 
@@ -135,51 +137,75 @@ fn redirects() {
         ("a redirect out of loopback", to("http://registry.example/x".into()), Fails(10, "TLS")),
         ("a redirect to a file", to("file:///etc/passwd".into()), Fails(10, "not HTTP")),
     ]);
-    let place = Place::new();
-    place.registry.behave(|b| b.blobs_at = Some(place.elsewhere.host.clone()));
-    let output = place.patch();
-    place.check("blobs on another host", &output, Same);
-    assert!(!place.elsewhere.log().is_empty(), "nothing came from there");
+    cold_and_warm(|known, place| {
+        place.registry.behave(|b| b.blobs_at = Some(place.elsewhere.host.clone()));
+        let output = place.patch();
+        place.check(&format!("blobs on another host, {known}"), &output, Same);
+        assert!(!place.elsewhere.log().is_empty(), "nothing came from there");
+    });
 
     // Another host that sends us round between the two.
-    let place = Place::new();
-    let circle = Registry::start();
-    let back = format!("http://{}/v2/mirror/blobs/x", place.registry.host());
-    circle.fault(Fault::answer("", "", Reply::new(302).with("location", back)));
-    place.faults(to(format!("http://{}/", circle.host())));
-    let output = place.patch();
-    place.check("a circle", &output, Fails(12, "redirects"));
-    assert!(circle.server.log().iter().all(|access| !access.has_secret()));
+    cold_and_warm(|known, place| {
+        let circle = Registry::start();
+        let back = format!("http://{}/v2/mirror/blobs/x", place.registry.host());
+        circle.fault(Fault::answer("", "", Reply::new(302).with("location", back)));
+        place.faults(to(format!("http://{}/", circle.host())));
+        let output = place.patch();
+        place.check(&format!("a circle, {known}"), &output, Fails(12, "redirects"));
+        assert!(circle.server.log().iter().all(|access| !access.has_secret()));
+    });
+}
+
+/// What a run before remembered of the base is enough: no layer comes down again.
+#[test]
+fn a_warm_run_reads_no_layer() {
+    let read = |place: &Place| {
+        let output = place.patch();
+        place.check("a calm run", &output, Same);
+        let log = place.registry.server.log();
+        let layers = log.iter().filter(|access| {
+            let request = &access.request;
+            request.method == "GET"
+                && request.path().contains(BLOB)
+                && access.status == 200
+                && place.registry.content().blobs.iter().any(|((_, digest), bytes)| {
+                    request.path().ends_with(digest.as_str()) && bytes.starts_with(&[0x1f, 0x8b])
+                })
+        });
+        layers.count()
+    };
+    assert!(read(&Place::new()) > 0);
+    assert_eq!(read(&Place::warm()), 0);
 }
 
 #[test]
 fn a_tag_that_moves_between_two_reads() {
-    let place = Place::new();
-    let other = b"{\"schemaVersion\":2,\"manifests\":[]}".to_vec();
-    let moved = move |_: &_, reply: Reply| reply.body(other.clone());
-    // The first request has no token yet.
-    place.registry.fault(Fault::change("GET", "/manifests/v1", moved).skip(2));
-    let output = place.patch_base(&format!("{NAME}:v1"), &["--registry-timeout=20s"]);
-    place.check("a base's tag", &output, Same);
+    cold_and_warm(|known, place| {
+        let other = b"{\"schemaVersion\":2,\"manifests\":[]}".to_vec();
+        let moved = move |_: &_, reply: Reply| reply.body(other.clone());
+        // The first request has no token yet.
+        place.registry.fault(Fault::change("GET", "/manifests/v1", moved).skip(2));
+        let output = place.patch_base(&format!("{NAME}:v1"), &["--registry-timeout=20s"]);
+        place.check(&format!("a base's tag, {known}"), &output, Same);
+    });
 }
 
 #[test]
 fn a_mount_that_is_refused_or_claimed() {
     let denied = [401, 403, 404, 405, 400].map(Mounts::Denied);
-    for mounts in denied.into_iter().chain([Mounts::Upload, Mounts::Done]) {
-        let place = Place::new();
-        place.registry.behave(|b| b.mounts = mounts);
-        let output = place.patch();
-        place.check(&format!("{mounts:?}"), &output, Same);
+    for mounts in denied.into_iter().chain([Mounts::Upload, Mounts::Done, Mounts::Claimed]) {
+        cold_and_warm(|known, place| {
+            place.registry.behave(|b| b.mounts = mounts);
+            let output = place.patch();
+            // Claimed: 201, and nothing is there.
+            place.check(&format!("{mounts:?}, {known}"), &output, Same);
+        });
     }
-    let place = Place::new();
-    place.registry.behave(|b| b.mounts = Mounts::Claimed);
-    let output = place.patch();
-    place.check("201 and nothing there", &output, Same);
     for status in [429, 500] {
-        let place = Place::new();
-        place.registry.behave(|b| b.mounts = Mounts::Denied(status));
-        let output = place.patch();
-        place.check(&format!("{status} to each mount"), &output, Same);
+        cold_and_warm(|known, place| {
+            place.registry.behave(|b| b.mounts = Mounts::Denied(status));
+            let output = place.patch();
+            place.check(&format!("{status} to each mount, {known}"), &output, Same);
+        });
     }
 }

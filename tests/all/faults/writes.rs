@@ -3,7 +3,7 @@
 use fleetfix_testkit::registry::{Fault, Location, Reply};
 use fleetfix_tests::image::digest;
 
-use super::{Fails, Place, Same, TAG, TO, each, later};
+use super::{Fails, Place, Same, TAG, TO, cold_and_warm, each, later};
 
 const OPEN: (&str, &str) = ("POST", "/build/app/blobs/uploads/");
 const SEND: (&str, &str) = ("PUT", "/build/app/blobs/uploads/");
@@ -48,11 +48,12 @@ fn bodies_that_do_not_arrive() {
     ]);
     // Nobody reads the body, or answers.
     for after in [Some(0), None] {
-        let place = Place::new();
-        let silent = fault(SEND, Reply::Silent);
-        place.registry.fault(after.map_or(silent.clone(), |bytes| silent.after(bytes)));
-        let output = place.patch_with(&["--registry-timeout=1s"]);
-        place.check("silence", &output, Fails(12, "nothing happened"));
+        cold_and_warm(|known, place| {
+            let silent = fault(SEND, Reply::Silent);
+            place.registry.fault(after.map_or(silent.clone(), |bytes| silent.after(bytes)));
+            let output = place.patch_with(&["--registry-timeout=1s"]);
+            place.check(&format!("silence, {known}"), &output, Fails(12, "nothing happened"));
+        });
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod blob;
 mod index;
+mod listed;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -205,8 +206,7 @@ impl Layout {
 
     /// The entry of `index.json` for `digest`, tagged or not.
     pub fn descriptor(&self, digest: Digest) -> Result<Option<RawDescriptor>, Error> {
-        let entries = index::entries(&self.read_index()?, &self.dir)?;
-        Ok(entries.into_iter().find(|entry| entry.digest == digest))
+        Ok(self.entries()?.into_iter().find(|entry| entry.digest == digest))
     }
 
     /// Moves `tag` to `descriptor`, whose blob must be there. Returns false if it stood there

@@ -84,8 +84,9 @@ fn walk(
     Ok(())
 }
 
-struct Content<'b, 'a, R> {
-    archive: &'b mut Archive<'a, R>,
+/// The content of an archive's last entry.
+pub(super) struct Content<'b, 'a, R> {
+    pub(super) archive: &'b mut Archive<'a, R>,
 }
 
 impl<R: Read> Read for Content<'_, '_, R> {

@@ -17,6 +17,9 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Start of the names that AUFS kept for itself; Docker and containers/storage pass over them.
 const AUFS: &[u8] = b".wh..wh.";
 
+/// The archive of a layer that is being read.
+pub(super) type Layer<'s, 'r, R> = Archive<'s, BufReader<Unpacked<&'r mut R>>>;
+
 /// An index in the making.
 #[derive(Debug, Default)]
 struct Reading {
@@ -29,8 +32,19 @@ impl LayerIndex {
     /// Reads a layer to its end, plain or compressed with gzip or zstd. `subject` names it in messages. Give
     /// it a reader that checks the digest: it is read to its end too, also where the archive is broken,
     /// and wrong content is named as such rather than by what it broke.
-    pub fn read(subject: &str, mut reader: impl Read, limits: &Limits) -> Result<Self, Error> {
-        let index = Self::parse(subject, &mut reader, limits);
+    pub fn read(subject: &str, reader: impl Read, limits: &Limits) -> Result<Self, Error> {
+        Self::read_with(subject, reader, limits, |_, _, _| Ok(()))
+    }
+
+    /// The same; `visit` is shown each entry under its path without a slash at either end, and may
+    /// read its content.
+    pub(super) fn read_with<R: Read>(
+        subject: &str,
+        mut reader: R,
+        limits: &Limits,
+        visit: impl FnMut(&[u8], &RawEntry, &mut Layer<'_, '_, R>) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let index = Self::parse(subject, &mut reader, limits, visit);
         let rest = io::copy(&mut reader, &mut io::sink()).map_err(|e| from_io(e, subject));
         match (index, rest) {
             (Ok(index), Ok(_)) => Ok(index),
@@ -39,7 +53,12 @@ impl LayerIndex {
         }
     }
 
-    fn parse(subject: &str, reader: &mut impl Read, limits: &Limits) -> Result<Self, Error> {
+    fn parse<R: Read>(
+        subject: &str,
+        reader: &mut R,
+        limits: &Limits,
+        mut visit: impl FnMut(&[u8], &RawEntry, &mut Layer<'_, '_, R>) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let unpacked = Unpacked::new(subject, reader)?;
         let mut archive =
             Archive::new(subject, BufReader::with_capacity(64 << 10, unpacked), limits);
@@ -55,19 +74,17 @@ impl LayerIndex {
                 return Err(limit("bytes in a path", MAX_PATH as u64));
             }
             let offset = entry.offset;
-            index.add(entry).map_err(|reason| Error::Archive {
-                subject: subject.to_owned(),
-                offset,
-                reason,
-            })?;
+            let broken = |reason| Error::Archive { subject: subject.to_owned(), offset, reason };
+            let path = normal(&entry.path).map_err(broken)?;
+            visit(&path, &entry, &mut archive)?;
+            index.add(path, entry).map_err(broken)?;
         }
         Ok(Self::pack(index.entries, index.whiteouts, index.opaque))
     }
 }
 
 impl Reading {
-    fn add(&mut self, entry: RawEntry) -> Result<(), String> {
-        let path = normal(&entry.path)?;
+    fn add(&mut self, path: Vec<u8>, entry: RawEntry) -> Result<(), String> {
         let split = path.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
         let (parent, name) = path.split_at(split);
         let parent = parent.strip_suffix(b"/").unwrap_or(parent);

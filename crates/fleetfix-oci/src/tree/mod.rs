@@ -10,6 +10,7 @@ mod cache;
 mod content;
 mod field;
 mod index;
+mod named;
 mod packed;
 mod pax;
 mod resolve;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use cache::LayerCache;
 pub use content::{LayerFile, files};
+pub use named::{Named, named};
 pub use packed::{Entry, EntryKind, LayerIndex};
 pub use resolve::{Final, Place, Resolved, Target};
 

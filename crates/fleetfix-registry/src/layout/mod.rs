@@ -1,5 +1,6 @@
 //! One repository in a layout directory. All of this blocks: it reads and writes files.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -84,6 +85,29 @@ impl Directory {
             None => Manifest::parse(None, &bytes).map_err(|e| self.fail(e))?.media_type,
         };
         Ok(RawManifest { media_type, bytes: Bytes::from(bytes), digest })
+    }
+
+    /// The manifests that `index.json` lists and that are about `subject`, each once. What is listed
+    /// and not there, or is no manifest, is passed over.
+    pub(crate) fn about(&self, subject: Digest) -> Result<Vec<Manifest>, Error> {
+        let Some(layout) = self.open()? else { return Ok(Vec::new()) };
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        for entry in layout.entries().map_err(|e| self.fail(e))? {
+            if !seen.insert(entry.digest) || entry.size > MAX_SIZE as u64 {
+                continue;
+            }
+            if !layout.has_blob(entry.digest).map_err(|e| self.fail(e))? {
+                continue;
+            }
+            let bytes = layout.read_blob(entry.digest, MAX_SIZE as u64);
+            let bytes = bytes.map_err(|e| self.fail(e))?;
+            let Ok(manifest) = Manifest::parse(Some(&entry.media_type), &bytes) else { continue };
+            let about = manifest.subject_descriptor().ok().flatten();
+            if about.is_some_and(|about| about.digest == subject) {
+                found.push(manifest);
+            }
+        }
+        Ok(found)
     }
 
     /// Whether there is a blob; its content is not looked at.

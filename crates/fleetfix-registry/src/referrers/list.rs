@@ -1,4 +1,6 @@
-//! What is about an image: by the API where there is one, else by the index under its tag.
+//! What is about an image: by the API where there is one, else by the index under its tag and, in a
+//! layout, by what `index.json` lists: oras lists an artifact there and nowhere else, regctl keeps
+//! the tag.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +9,7 @@ use fleetfix_oci::manifest::{Kind, Manifest, RawDescriptor};
 use serde_json::Value;
 
 use super::{MAX_BYTES, MAX_PAGES, MAX_REFERRERS, Referrer, artifact_type, tag};
+use crate::layout::blocking;
 use crate::remote::Remote;
 use crate::store::Place;
 use crate::{Error, RawManifest, Store};
@@ -21,10 +24,13 @@ pub async fn referrers(
     if let Some(listed) = by_api(store, subject, artifact_type).await? {
         return Ok(listed);
     }
-    let Some(index) = Index::read(store, subject).await? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
-    for entry in entries(&index.manifest)? {
+    let listed = match Index::read(store, subject).await? {
+        Some(index) => entries(&index.manifest)?,
+        None => Vec::new(),
+    };
+    for entry in listed {
         if !seen.insert(entry.digest) {
             continue;
         }
@@ -32,11 +38,29 @@ pub async fn referrers(
         if referrer.artifact_type.is_none() && artifact_type.is_some() {
             referrer.artifact_type = own_type(store, &entry).await?;
         }
-        if artifact_type.is_none() || referrer.artifact_type.as_deref() == artifact_type {
-            found.push(referrer);
+        found.push(referrer);
+    }
+    for manifest in in_layout(store, subject).await? {
+        if seen.insert(manifest.digest()) {
+            found.push(Referrer::from(&manifest));
         }
     }
+    if found.len() > MAX_REFERRERS {
+        let problem = format!("more than {MAX_REFERRERS} of them");
+        let reference = Box::new(store.repository().at(subject));
+        return Err(Error::NotReferrers { reference, problem });
+    }
+    if artifact_type.is_some() {
+        found.retain(|referrer| referrer.artifact_type.as_deref() == artifact_type);
+    }
     Ok(found)
+}
+
+/// What a layout's `index.json` lists about `subject`; of a registry there is nothing like it.
+pub(super) async fn in_layout(store: &Store, subject: Digest) -> Result<Vec<Manifest>, Error> {
+    let Place::Directory(directory) = &store.place else { return Ok(Vec::new()) };
+    let directory = directory.clone();
+    blocking(move || directory.about(subject)).await
 }
 
 /// The API's answer, all pages; `None`: there is no API.

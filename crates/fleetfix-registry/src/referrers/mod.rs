@@ -2,7 +2,8 @@
 //!
 //! A registry lists them by its referrers API; where it has none, an index under the tag
 //! `sha256-<hex>` does, which whoever writes an artifact keeps (distribution-spec v1.1, "Listing
-//! Referrers" and "Unavailable Referrers API"). A layout has no API: the tag it is.
+//! Referrers" and "Unavailable Referrers API"). A layout has no API: the tag it is, and what others
+//! list in `index.json` is found too.
 //!
 //! That index can lose an entry to another writer at the same moment, as [`crate::attach`] says of
 //! its tags. It is merged and read back here, so that two writers both find their own in the end.
@@ -50,6 +51,17 @@ impl Referrer {
             descriptor: entry.descriptor(),
             artifact_type: artifact_type.map(str::to_owned).filter(|t| !t.is_empty()),
             annotations: entry.annotations(),
+        }
+    }
+}
+
+impl From<&Manifest> for Referrer {
+    /// As a registry would list it.
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            descriptor: manifest.descriptor(),
+            artifact_type: artifact_type(manifest),
+            annotations: manifest.annotations().unwrap_or_default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use fleetfix_oci::manifest::Manifest;
 use serde_json::{Map, Value, json};
 
 use super::artifact::{self, Artifact, EMPTY};
-use super::list::{Index, by_api};
+use super::list::{Index, by_api, in_layout};
 use super::{MAX_REFERRERS, artifact_type, tag};
 use crate::store::{Body, Place};
 use crate::{Error, Store, Written};
@@ -72,7 +72,10 @@ async fn is_listed(store: &Store, subject: Digest, digest: Digest) -> Result<boo
         return Ok(listed.iter().any(|one| one.descriptor.digest == digest));
     }
     let index = Index::read(store, subject).await?;
-    Ok(index.is_some_and(|index| has(&index.manifest.raw, digest)))
+    if index.is_some_and(|index| has(&index.manifest.raw, digest)) {
+        return Ok(true);
+    }
+    Ok(in_layout(store, subject).await?.iter().any(|listed| listed.digest() == digest))
 }
 
 /// Puts `manifest` into the index under the subject's tag. Entries of others stay as they are.

@@ -18,6 +18,8 @@ use crate::Error;
 
 /// Redirects that are followed for one request.
 const MAX_REDIRECTS: usize = 5;
+/// How often a request is made with new credentials: tokens may run out while it waits for its turn.
+const MAX_RENEWALS: usize = 3;
 
 /// A request as the registry is to get it, without credentials.
 #[derive(Clone, Debug)]
@@ -96,11 +98,12 @@ pub(super) struct Registry {
 
 impl Registry {
     /// One try: with what the registry is known to want, redirects followed for GET and HEAD, and
-    /// after a 401 once more with new credentials. Any status but 401 and the passing ones comes back.
+    /// after a 401 once more with new credentials. Those that never let anybody in are not replaced a
+    /// second time. Any status but 401 and the passing ones comes back.
     pub(super) async fn once(&self, ask: &Ask, scopes: &Scopes) -> Result<Incoming, Fault> {
         // Failures in here were tried enough by the one that asked for the token.
         let mut shown = self.keyring.show(&self.http, scopes).await.map_err(Fault::last)?;
-        let mut renewed = false;
+        let mut renewals = 0;
         loop {
             let answer = self.follow(ask, &shown).await?;
             if let Some(tls) = self.with_tls(&answer).await? {
@@ -112,10 +115,15 @@ impl Registry {
                 return Box::pin(tls.once(&ask, scopes)).await;
             }
             let ours = lead::same_origin(answer.url(), &self.base);
-            if answer.status() != 401 || renewed || !ours {
+            if answer.status() != 401 {
+                shown.prove();
                 return Ok(answer);
             }
-            renewed = true;
+            let in_vain = renewals > 0 && !shown.is_proven();
+            if !ours || in_vain || renewals == MAX_RENEWALS {
+                return Ok(answer);
+            }
+            renewals += 1;
             let headers = answer.headers().get_all(WWW_AUTHENTICATE);
             let Some(challenge) = challenge::best(headers.iter().filter_map(|v| v.to_str().ok()))
             else {

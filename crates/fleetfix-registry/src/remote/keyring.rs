@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -44,6 +45,14 @@ struct Held {
     scopes: Scopes,
     header: HeaderValue,
     until: Instant,
+    proven: Arc<AtomicBool>,
+}
+
+impl Held {
+    fn shown(&self, credentials: bool) -> Shown {
+        let (header, proven) = (Some(self.header.clone()), Arc::clone(&self.proven));
+        Shown { header, credentials, proven }
+    }
 }
 
 /// What goes into a request, and whether a login is behind it.
@@ -51,6 +60,19 @@ struct Held {
 pub(super) struct Shown {
     pub(super) header: Option<HeaderValue>,
     pub(super) credentials: bool,
+    proven: Arc<AtomicBool>,
+}
+
+impl Shown {
+    /// Notes that the registry let somebody in who showed this.
+    pub(super) fn prove(&self) {
+        self.proven.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it ever did: then it has run out if it is refused, and another one may be good.
+    pub(super) fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
 }
 
 impl Keyring {
@@ -68,9 +90,9 @@ impl Keyring {
                 let now = Instant::now();
                 state.tokens.retain(|held| held.until > now);
                 if let Some(held) = state.tokens.iter().find(|held| held.scopes.cover(scopes)) {
-                    let header = Some(held.header.clone());
+                    let shown = held.shown(false);
                     let credentials = self.credential(&mut state, http, scopes).await?.is_some();
-                    return Ok(Shown { header, credentials });
+                    return Ok(Shown { credentials, ..shown });
                 }
                 self.fetch(&mut state, http, &service, scopes, &[]).await
             }
@@ -102,9 +124,9 @@ impl Keyring {
                 let now = Instant::now();
                 let newer = state.tokens.iter().find(|h| h.until > now && h.scopes.cover(scopes));
                 if let Some(held) = newer {
-                    let header = Some(held.header.clone());
+                    let shown = held.shown(false);
                     let credentials = self.credential(&mut state, http, scopes).await?.is_some();
-                    return Ok(Some(Shown { header, credentials }));
+                    return Ok(Some(Shown { credentials, ..shown }));
                 }
                 (service, asked)
             }
@@ -136,7 +158,8 @@ impl Keyring {
         else {
             return Ok(Shown::default());
         };
-        Ok(Shown { header: Some(basic_header(&user, password.reveal())), credentials: true })
+        let header = Some(basic_header(&user, password.reveal()));
+        Ok(Shown { header, credentials: true, proven: Arc::default() })
     }
 
     async fn fetch(
@@ -157,11 +180,12 @@ impl Keyring {
             header: token.header,
             // A token that ends on its way is worth nothing.
             until: Instant::now() + token.lifetime.saturating_sub(Duration::from_secs(5)),
+            proven: Arc::default(),
         };
-        let header = Some(held.header.clone());
+        let shown = held.shown(credentials);
         state.tokens.retain(|old| !scopes.cover(&old.scopes));
         state.tokens.push(held);
-        Ok(Shown { header, credentials })
+        Ok(shown)
     }
 
     async fn credential(

@@ -139,10 +139,6 @@ impl Remote {
         Self { http, registry: registry.to_owned(), path }
     }
 
-    pub(crate) fn registry_name(&self) -> &str {
-        &self.registry
-    }
-
     fn limits(&self) -> &Limits {
         &self.http.options.limits
     }
@@ -270,22 +266,6 @@ impl Remote {
         }
         self.upload(descriptor, &Content::from(body), None).await?;
         Ok(Written::New)
-    }
-
-    /// Asks for a blob of `from`; a session opened instead is given up.
-    pub(crate) async fn mount_blob(
-        &self,
-        from: &RepositoryPath,
-        digest: Digest,
-    ) -> Result<bool, Error> {
-        match self.mount(from, digest, None).await? {
-            Mount::Done => Ok(true),
-            Mount::Session(session) => {
-                self.cancel(session).await;
-                Ok(false)
-            }
-            Mount::No => Ok(false),
-        }
     }
 
     /// Mounts a blob of `source`, or says into which session it may be sent instead, if one is open.

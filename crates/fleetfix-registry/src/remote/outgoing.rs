@@ -81,6 +81,9 @@ struct State {
     began: Instant,
     moved: u64,
     last: Instant,
+    /// Since when the socket waits for us, if it does: for a disk, or for the registry that the
+    /// body comes from. That is neither silence nor slowness of the one that is written to.
+    ours: Option<Instant>,
     whole: bool,
     fault: Option<Error>,
 }
@@ -89,7 +92,7 @@ impl Watch {
     pub(super) fn new(limits: &Limits, request: String, payload: &Payload) -> Arc<Self> {
         let now = Instant::now();
         let whole = !matches!(payload, Payload::Blob(..));
-        let state = State { began: now, moved: 0, last: now, whole, fault: None };
+        let state = State { began: now, moved: 0, last: now, ours: None, whole, fault: None };
         Arc::new(Self { state: Mutex::new(state), limits: limits.clone(), request })
     }
 
@@ -105,7 +108,23 @@ impl Watch {
             (true, 0) => self.limits.answer,
             (true, _) => self.limits.upload_answer,
         };
-        (state.last + longest, longest)
+        let last = if state.ours.is_some() { Instant::now() } else { state.last };
+        (last + longest, longest)
+    }
+
+    /// Notes that the socket asked for more, and that it has to wait for it.
+    fn wanted(&self) {
+        self.state().ours = Some(Instant::now());
+    }
+
+    /// Notes that it waits no longer. The time that it did counts against nobody here: where the
+    /// body comes from is watched by whoever reads it.
+    fn found(&self) {
+        let mut state = self.state();
+        if let Some(since) = state.ours.take() {
+            state.began += since.elapsed();
+            state.last = Instant::now();
+        }
     }
 
     /// Notes that the socket asked for `more` bytes, `whole` if these are the last. An error if
@@ -214,7 +233,10 @@ impl Pieces {
         if left == 0 {
             return Ok(None);
         }
-        let piece = match self.read(left).await {
+        self.watch.wanted();
+        let read = self.read(left).await;
+        self.watch.found();
+        let piece = match read {
             Ok(piece) if piece.is_empty() => {
                 let (expected, actual) = (self.descriptor.size, self.sent);
                 return Err(self.watch.fail(Error::SizeMismatch {

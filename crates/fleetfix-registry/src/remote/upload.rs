@@ -140,13 +140,6 @@ impl Remote {
             }
         }
     }
-
-    /// Gives an upload session up. Not being able to is no loss: registries throw them away.
-    pub(super) async fn cancel(&self, session: Url) {
-        if let Ok(registry) = self.registry() {
-            let _ = registry.once(&Ask::new(Method::DELETE, session), &self.scopes(true)).await;
-        }
-    }
 }
 
 /// A session that the registry knows nothing of any more is one to open again.

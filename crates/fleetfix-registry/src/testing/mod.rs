@@ -6,7 +6,7 @@ use fleetfix_model::name::Tag;
 use fleetfix_model::{Digest, Repository, media};
 
 use crate::options::{AuthFile, Limits};
-use crate::{Client, Options, Store};
+use crate::{Client, Error, Options, Store};
 
 /// Limits that do not make a test wait.
 pub(crate) fn quick() -> Limits {
@@ -39,6 +39,15 @@ pub(crate) fn login(dir: &tempfile::TempDir, key: &str, entry: &str) -> Options 
     let path = dir.path().join("auth.json");
     std::fs::write(&path, format!(r#"{{"auths":{{"{key}":{entry}}}}}"#)).unwrap();
     Options { auth_files: vec![AuthFile { path, required: true }], ..options() }
+}
+
+/// A blob as a stream, read to its end.
+pub(crate) async fn streamed(
+    store: &Store,
+    digest: Digest,
+    size: Option<u64>,
+) -> Result<Vec<u8>, Error> {
+    store.blob_reader(digest, size).await?.whole(1 << 30).await
 }
 
 pub(crate) fn tag(name: &str) -> Tag {

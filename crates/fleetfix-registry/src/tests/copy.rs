@@ -1,9 +1,13 @@
+use std::time::Duration;
+
 use fleetfix_model::{Class, Classify, Descriptor, Digest, Repository, media};
-use fleetfix_testkit::registry::{Registry, Reply, Request};
+use fleetfix_testkit::registry::reply::Ending;
+use fleetfix_testkit::registry::{Fault, Registry, Reply, Request};
 
 use super::{files, layout_store};
-use crate::testing::{image, index, options, store, tag};
-use crate::{Client, Error, Store, Written, copy};
+use crate::options::Limits;
+use crate::testing::{image, index, options, quick, store, store_with, tag};
+use crate::{Client, Error, Options, Store, Written, copy};
 
 /// Two images that share their first layer, in an index of an index.
 struct Sample {
@@ -152,6 +156,36 @@ async fn a_session_that_a_mount_opened_is_used() {
     assert_eq!(crate::copy::copy_blob(&from, &to, &blob).await.unwrap(), Written::AlreadyThere);
 }
 
+/// What is read from one registry goes to the other as it comes; a registry that asks for patience
+/// is no fault of the one that waits for the body.
+#[tokio::test]
+async fn a_source_that_asks_for_patience_is_not_the_targets_silence() {
+    let (from, to) = (Registry::start(), Registry::start());
+    let content = vec![7; 3_000_000];
+    let digest = from.put_blob("a/b", &content);
+    let part = format!("/a/b/blobs/{digest}");
+    let broken = |_: &Request, reply: Reply| reply.ending(Ending::Reset(1_000_000));
+    from.fault(Fault::change("GET", &part, broken).times(1));
+    let busy = Reply::new(429).with("retry-after", "1");
+    from.fault(Fault::answer("GET", &part, busy).times(1));
+    let limits = Limits {
+        idle: Duration::from_millis(300),
+        pace_after: Duration::from_millis(300),
+        least_rate: 10_000_000,
+        longest_retry_after: Duration::from_secs(1),
+        ..quick()
+    };
+    let with = |limits: &Limits| Options { limits: limits.clone(), ..options() };
+    let patient = Limits { least_rate: 1, ..limits.clone() };
+    let source = store_with(with(&patient), from.host(), "a/b");
+    // The target has one try, and is held to its speed.
+    let strict = Limits { tries: 1, ..limits };
+    let target = store_with(with(&strict), to.host(), "a/b");
+    let blob = Descriptor::of("a/b", &content);
+    crate::copy::copy_blob(&source, &target, &blob).await.unwrap();
+    assert_eq!(to.blob("a/b", digest).unwrap(), content);
+}
+
 #[tokio::test]
 async fn foreign_layers_stay_where_they_are() {
     let text = String::from_utf8(image(&[b"{}", b"elsewhere", b"here"])).unwrap();
@@ -260,20 +294,6 @@ async fn trees_have_limits() {
         let digest = from.put_manifest(media::OCI_INDEX, &wide).await.unwrap();
         assert_eq!(copy(&from, &to, digest).await.is_ok(), good, "{count}");
     }
-}
-
-#[tokio::test]
-async fn layouts_mount_too() {
-    let dir = tempfile::tempdir().unwrap();
-    let client = Client::new(options()).unwrap();
-    let from = Repository::Layout(dir.path().join("a"));
-    let to = client.store(&Repository::Layout(dir.path().join("b")));
-    let body = crate::Body::Bytes(bytes::Bytes::from_static(b"blob"));
-    let blob = Descriptor::of("a/b", b"blob");
-    assert!(!to.mount_blob(&from, blob.digest).await.unwrap());
-    client.store(&from).put_blob(&blob, body).await.unwrap();
-    assert!(to.mount_blob(&from, blob.digest).await.unwrap());
-    assert_eq!(to.blob(blob.digest, 10).await.unwrap(), b"blob");
 }
 
 #[tokio::test]

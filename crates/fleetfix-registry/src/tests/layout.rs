@@ -5,7 +5,7 @@ use fleetfix_model::{Class, Classify, Descriptor, Digest, Reference, media};
 
 use super::{files, layout_store};
 use crate::store::Body;
-use crate::testing::{image, tag};
+use crate::testing::{image, streamed, tag};
 use crate::{Error, Written};
 
 #[tokio::test]
@@ -73,9 +73,7 @@ async fn round_trip() {
     assert_eq!(store.get(&reference).await.unwrap().bytes, bytes);
     assert_eq!(store.blob(layer.digest, 5).await.unwrap(), b"layer");
     assert_eq!(store.blob(layer.digest, 4).await.unwrap_err().class(), Class::Input);
-    let out = dir.path().join("out");
-    store.blob_to_file(layer.digest, Some(5), &out).await.unwrap();
-    assert_eq!(std::fs::read(&out).unwrap(), b"layer");
+    assert_eq!(streamed(&store, layer.digest, Some(5)).await.unwrap(), b"layer");
     let mut reader = store.blob_reader(layer.digest, Some(5)).await.unwrap().into_read();
     let read = tokio::task::spawn_blocking(move || {
         let mut text = String::new();
@@ -94,10 +92,8 @@ async fn damage_is_seen_and_written_over() {
     let path = dir.path().join("a/blobs/sha256").join(layer.digest.hex());
     std::fs::write(&path, b"lager").unwrap();
     assert_eq!(store.blob(layer.digest, 10).await.unwrap_err().class(), Class::Refused);
-    let out = dir.path().join("out");
-    let error = store.blob_to_file(layer.digest, Some(5), &out).await.unwrap_err();
+    let error = streamed(&store, layer.digest, Some(5)).await.unwrap_err();
     assert_eq!(error.class(), Class::Refused, "{error:?}");
-    assert!(!out.exists());
     let mut reader = store.blob_reader(layer.digest, None).await.unwrap().into_read();
     let read = tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()));
     let inner = read.await.unwrap().unwrap_err().downcast::<fleetfix_oci::Error>().unwrap();

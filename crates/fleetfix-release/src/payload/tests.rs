@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use fleetfix_model::media::{OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST};
+use fleetfix_model::media::{
+    OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, OCI_MANIFEST,
+};
 use fleetfix_model::{Class, Classify, Descriptor, Repository};
 use fleetfix_oci::layout::Layout;
 use fleetfix_registry::Options;
@@ -32,15 +34,8 @@ impl Factory {
     }
 
     fn layer(&self, files: &[(&str, &str)]) -> Descriptor {
-        let mut builder = tar::Builder::new(Vec::new());
-        for (path, text) in files {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(text.len() as u64);
-            header.set_mode(0o644);
-            builder.append_data(&mut header, path, text.as_bytes()).unwrap();
-        }
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(&builder.into_inner().unwrap()).unwrap();
+        gzip.write_all(&archive(files)).unwrap();
         self.put(OCI_LAYER_GZIP, &gzip.finish().unwrap())
     }
 
@@ -77,6 +72,17 @@ impl Factory {
     fn blob(&self, digest: Digest) -> std::path::PathBuf {
         self.layout.blob_path(digest)
     }
+}
+
+fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    builder.into_inner().unwrap()
 }
 
 fn references(version: &str, hypershift: char) -> String {
@@ -182,9 +188,14 @@ fn upper_layers_decide() {
 fn what_is_no_payload() {
     let factory = Factory::new();
     let image = |layer: Descriptor| factory.image("amd64", &[layer]);
-    let zstd = Descriptor { media_type: OCI_LAYER_ZSTD.into(), ..factory.release("4.20.1", 'a') };
+    let xz = factory.put(OCI_LAYER_GZIP, b"\xfd7zXZ\0");
+    let mut linked = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    linked.append_link(&mut header, REFERENCES, "elsewhere").unwrap();
+    let linked = factory.put(OCI_LAYER, &linked.into_inner().unwrap());
     let other = |text: &str| factory.layer(&[(REFERENCES, text), (METADATA, &metadata("4.20.1"))]);
-    let table: [(Descriptor, &str); 9] = [
+    let table: [(Descriptor, &str); 10] = [
         (
             image(factory.layer(&[("etc/passwd", "")])),
             "is not a release payload: no layer has `release-manifests/image-references`",
@@ -202,16 +213,34 @@ fn what_is_no_payload() {
             image(other(&references("4.20.2", 'a'))),
             "image-references says version `4.20.2`, release-metadata `4.20.1`",
         ),
-        (image(zstd), "expected tar or tar with gzip"),
+        (image(xz), "compression `xz`"),
         (image(factory.put(OCI_LAYER_GZIP, b"no gzip")), "layer sha256:"),
+        (image(linked), "is not a regular file"),
         (factory.index(&[]), "holds no image to run"),
         (factory.put("application/vnd.example.other+json", b"{}"), "holds no image to run"),
     ];
     for (top, text) in table {
         let error = factory.read(&top).unwrap_err();
-        assert!(error.to_string().contains(text), "{error}");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let whole = format!("{error}: {}", source.unwrap_or_default());
+        assert!(whole.contains(text), "{whole}");
         assert_eq!(error.class(), Class::Input, "{error}");
         assert!(!error.is_absent(), "{error}");
+    }
+}
+
+/// A media type says little about how a layer is compressed; its first bytes do.
+#[test]
+fn layers_in_every_compression() {
+    let factory = Factory::new();
+    let text = references("4.20.1", 'a');
+    let plain = archive(&[(REFERENCES, &text), (METADATA, &metadata("4.20.1"))]);
+    let zstd = zstd::encode_all(&plain[..], 3).unwrap();
+    for (media_type, bytes) in
+        [(OCI_LAYER, &plain), (OCI_LAYER_ZSTD, &zstd), (OCI_LAYER_GZIP, &zstd)]
+    {
+        let image = factory.image("amd64", &[factory.put(media_type, bytes)]);
+        assert_eq!(factory.read(&image).unwrap().version.to_string(), "4.20.1", "{media_type}");
     }
 }
 

@@ -27,10 +27,12 @@ impl Request {
     /// All values of a parameter of the query.
     pub fn query(&self, name: &str) -> Vec<String> {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
-        url::form_urlencoded::parse(query.as_bytes())
-            .filter(|(n, _)| n == name)
-            .map(|(_, v)| v.into_owned())
-            .collect()
+        values(query.as_bytes(), name)
+    }
+
+    /// All values of a field of the form in the body.
+    pub fn form(&self, name: &str) -> Vec<String> {
+        values(&self.body, name)
     }
 
     /// The first value of a parameter of the query.
@@ -68,4 +70,12 @@ impl Request {
             body: Vec::new(),
         }
     }
+}
+
+/// All values of a name (WHATWG URL, "application/x-www-form-urlencoded").
+fn values(pairs: &[u8], name: &str) -> Vec<String> {
+    url::form_urlencoded::parse(pairs)
+        .filter(|(n, _)| n == name)
+        .map(|(_, v)| v.into_owned())
+        .collect()
 }

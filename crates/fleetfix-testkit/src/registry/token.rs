@@ -1,4 +1,4 @@
-//! A token service (distribution's `docs/spec/auth/token.md`), and the registry's side of it.
+//! A token service (distribution's `docs/spec/auth/token.md` and `oauth.md`), and the registry's side of it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -21,6 +21,7 @@ struct Issued {
     served: usize,
     every: Option<usize>,
     basic: Option<String>,
+    refresh: Option<String>,
 }
 
 /// The registry's side.
@@ -49,6 +50,12 @@ impl TokenService {
         self.issued.lock().unwrap().basic = Some(authorization.to_owned());
     }
 
+    /// From now on a token costs this refresh token, in a form.
+    pub fn insist_on_refresh(&self, token: &str) {
+        let mut issued = self.issued.lock().unwrap();
+        (issued.basic, issued.refresh) = (None, Some(token.to_owned()));
+    }
+
     /// Lets something go wrong from now on.
     pub fn fault(&self, fault: Fault) {
         self.server.fault(fault);
@@ -65,9 +72,22 @@ impl Issued {
         {
             return Reply::json(401, r#"{"details":"incorrect username or password"}"#);
         }
+        let mut scopes = request.query("scope");
+        if let Some(refresh) = &self.refresh {
+            let is = |name: &str, value: &str| request.form(name) == [value];
+            if request.method != "POST"
+                || !is("grant_type", "refresh_token")
+                || !is("refresh_token", refresh)
+            {
+                return Reply::json(401, r#"{"details":"no such refresh token"}"#);
+            }
+            // One field holds all of them.
+            let fields = request.form("scope");
+            scopes = fields.iter().flat_map(|f| f.split(' ')).map(str::to_owned).collect();
+        }
         self.count += 1;
         let name = format!("t{}", self.count);
-        self.tokens.insert(name.clone(), request.query("scope"));
+        self.tokens.insert(name.clone(), scopes);
         Reply::json(200, &format!(r#"{{"token":"{name}","expires_in":300}}"#))
     }
 }

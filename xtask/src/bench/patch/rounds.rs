@@ -9,6 +9,7 @@ use super::options::Options;
 use super::report::Report;
 use super::run::Site;
 use super::sample::Samples;
+use super::verdict::Verdict;
 use super::{say, verdict, versions};
 use crate::bench::machine;
 use crate::failure::Failure;
@@ -53,15 +54,24 @@ pub(super) fn run(
         let (samples, machine, versions, failed) = (&samples, &machine, &versions, &failed);
         Report { options, cases, samples, machine, versions, failed }.write(&out)?;
     }
-    for verdict in verdict::verdicts(cases, &samples) {
+    let verdicts = verdict::verdicts(cases, &samples);
+    for verdict in &verdicts {
         println!("{verdict}");
     }
     println!("{}", out.join("patch.md").display());
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::new(format!("{} runs failed", failed.len())))
+    judged(failed.len(), &verdicts, options.quick)
+}
+
+/// A run that failed says nothing of speed, and small inputs do not either.
+fn judged(failed: usize, verdicts: &[Verdict], quick: bool) -> Result<(), Failure> {
+    if failed > 0 {
+        return Err(Failure::new(format!("{failed} runs failed")));
     }
+    let missed = verdicts.iter().filter(|verdict| verdict.holds() == Some(false)).count();
+    if missed > 0 && !quick {
+        return Err(Failure::missed(format!("targets missed: {missed}")));
+    }
+    Ok(())
 }
 
 fn runs(case: &Case, who: Contender, round: usize, options: &Options) -> bool {
@@ -90,6 +100,23 @@ mod tests {
         let begin: Vec<_> = (0..5).filter_map(first).collect();
         assert_eq!(begin, [usual.clone(), vec![Contender::Product]].concat());
         assert!(in_turn(Vec::new(), 3).is_empty());
+    }
+
+    #[test]
+    fn a_missed_target_is_told_by_the_exit_code() {
+        let measured =
+            |measured| Verdict { what: "wall".to_owned(), measured, from: 0.0, to: 1.0, unit: "" };
+        let (good, bad, none) = (measured(Some(1.0)), measured(Some(1.1)), measured(None));
+        let said = |failed, verdicts: &[Verdict], quick| {
+            judged(failed, verdicts, quick).map_err(|failure| failure.to_string())
+        };
+        assert_eq!(said(0, &[good.clone(), none], false), Ok(()));
+        let both = [good, bad];
+        assert_eq!(said(0, &both, false), Err("targets missed: 1".to_owned()));
+        assert_eq!(said(0, &both, true), Ok(()));
+        assert_eq!(said(2, &both, false), Err("2 runs failed".to_owned()));
+        let code = judged(0, &both, false).unwrap_err().report();
+        assert_eq!(code, std::process::ExitCode::from(10));
     }
 
     #[test]

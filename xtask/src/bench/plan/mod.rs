@@ -52,8 +52,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<(), Failure>
     let upstream = Upstream::write(&work)?;
     let result = measured(&program, &work, rounds);
     fs::remove_dir_all(&work).map_err(Failure::at(&work))?;
-    report(&upstream, &result?);
-    Ok(())
+    report(&upstream, &result?)
 }
 
 fn usage(what: &str) -> Failure {
@@ -94,7 +93,7 @@ fn measured(program: &Path, work: &Path, rounds: usize) -> Result<Vec<Measured>,
     Ok(all)
 }
 
-fn report(upstream: &Upstream, all: &[Measured]) {
+fn report(upstream: &Upstream, all: &[Measured]) -> Result<(), Failure> {
     let values = |of: fn(&Measured) -> f64| all.iter().map(of).collect::<Vec<f64>>();
     let walls = values(|m| m.wall);
     let (median, range) = (statistics::median(&walls), statistics::range(&walls));
@@ -111,11 +110,16 @@ fn report(upstream: &Upstream, all: &[Measured]) {
         upstream::PAYLOADS,
         upstream::COMPONENTS
     );
-    if let (Some(median), Some((least, most))) = (median, range) {
-        let verdict = if median < TARGET { "reached" } else { "MISSED" };
-        println!(
-            "wall: median {median:.2} s ({least:.2} to {most:.2}), cpu {cpu:.2} s, peak {peak} MB"
-        );
-        println!("target: under {TARGET} s: {verdict}");
+    let (Some(median), Some((least, most))) = (median, range) else {
+        return Err(Failure::usage(format!("nothing was measured\n{HELP}")));
+    };
+    println!(
+        "wall: median {median:.2} s ({least:.2} to {most:.2}), cpu {cpu:.2} s, peak {peak} MB"
+    );
+    if median < TARGET {
+        println!("target: under {TARGET} s: reached");
+        return Ok(());
     }
+    println!("target: under {TARGET} s: MISSED");
+    Err(Failure::missed("targets missed: 1"))
 }

@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use fleetfix_model::{Class, Classify, Descriptor, Digest};
 use fleetfix_testkit::registry::{Registry, Reply, Request, Server};
 
+use crate::copy::copy_blob;
 use crate::store::Body;
-use crate::testing::{login, options, store, store_with, tag};
-use crate::{Error, Written};
+use crate::testing::{login, options, repository, store, store_with, tag};
+use crate::{Client, Error, Written};
 
 const BLOB: &[u8] = b"some content";
 
@@ -113,6 +114,28 @@ async fn a_token_that_is_refused_in_mid_run_is_renewed_once() {
     assert_eq!(service.requests().len(), 3);
 }
 
+/// A token that others used up before this request came to show it was a good one: the next may do.
+#[tokio::test]
+async fn a_token_that_runs_out_before_it_is_shown_is_renewed_again() {
+    let service = token_service(Some(300));
+    let realm = service.url("/token");
+    let mut uses = std::collections::BTreeMap::<String, u32>::new();
+    // Each lets in two requests, of the four that are made at once.
+    let registry = Registry::faulty(move |request| {
+        let Some(shown) = request.header("authorization") else { return Some(challenge(&realm)) };
+        let uses = uses.entry(shown.to_owned()).or_default();
+        *uses += 1;
+        (*uses > 2).then(|| challenge(&realm))
+    });
+    let digest = registry.put_blob("a/b", BLOB);
+    let store = store(registry.host(), "a/b");
+    let reads = (0..4).map(|_| store.blob(digest, 100));
+    for read in futures_util::future::join_all(reads).await {
+        assert_eq!(read.unwrap(), BLOB);
+    }
+    assert_eq!(service.requests().len(), 2);
+}
+
 #[tokio::test]
 async fn a_token_refused_at_the_body_is_renewed_and_the_body_sent_again() {
     let service = token_service(Some(300));
@@ -147,13 +170,13 @@ async fn an_expired_token_is_not_shown() {
 #[tokio::test]
 async fn mounts_ask_for_both_repositories_the_target_first() {
     let service = token_service(Some(300));
-    let registry = guarded(service.url("/token"), |t| t == "t1");
+    let registry = guarded(service.url("/token"), |t| t.starts_with('t'));
     let digest = registry.put_blob("base/app", BLOB);
-    let store = store(registry.host(), "a/b");
-    let from = crate::testing::repository(registry.host(), "base/app");
-    assert!(store.mount_blob(&from, digest).await.unwrap());
+    let (from, to) = (store(registry.host(), "base/app"), store(registry.host(), "a/b"));
+    copy_blob(&from, &to, &Descriptor::of("a/b", BLOB)).await.unwrap();
     assert_eq!(registry.blob("a/b", digest).unwrap(), BLOB);
-    let scopes = service.requests()[0].query("scope");
+    // The first is for a look at whether it is there already.
+    let scopes = service.requests()[1].query("scope");
     assert_eq!(scopes, ["repository:a/b:pull,push", "repository:base/app:pull"]);
     let post = registry.server.requests().pop().unwrap();
     assert_eq!(post.query("from"), ["base/app"]);
@@ -171,10 +194,12 @@ async fn a_mount_without_permission_is_no_error() {
     });
     let registry = guarded(service.url("/token"), |t| t == "t");
     let digest = registry.put_blob("secret/app", BLOB);
-    let store = store(registry.host(), "a/b");
-    let from = crate::testing::repository(registry.host(), "secret/app");
-    assert!(!store.mount_blob(&from, digest).await.unwrap());
-    assert_eq!(registry.blob("a/b", digest), None);
+    let client = Client::new(options()).unwrap();
+    let [from, to] =
+        ["secret/app", "a/b"].map(|path| client.store(&repository(registry.host(), path)));
+    copy_blob(&from, &to, &Descriptor::of("a/b", BLOB)).await.unwrap();
+    assert_eq!(registry.blob("a/b", digest).unwrap(), BLOB, "it was sent instead");
+    assert_eq!(registry.writes().iter().filter(|line| line.starts_with("PUT")).count(), 1);
 }
 
 #[tokio::test]
