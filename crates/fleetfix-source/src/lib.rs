@@ -15,6 +15,7 @@
 //! | [`along`] | what comes along beyond what is claimed |
 //! | [`branch`] | which release branches hold a commit, and since when |
 //! | [`backport`] | by which commits did a pull request reach each release branch |
+//! | [`revert`] | was a commit taken back since |
 //! | [`title`] | the first line of a message, fit for a document |
 
 pub mod along;
@@ -23,6 +24,7 @@ pub mod backport;
 pub mod branch;
 mod error;
 pub mod repository;
+pub mod revert;
 pub mod title;
 
 pub use error::Error;

@@ -7,3 +7,4 @@ mod backport;
 mod broken;
 mod git;
 mod places;
+mod revert;
