@@ -4,6 +4,7 @@ use fleetfix_model::document::FixPlan;
 use fleetfix_model::document::finding::{CheckState, PlanCheck};
 use fleetfix_model::document::plan::Status;
 
+use crate::fixed;
 use crate::sources::Given;
 
 /// Checks that need nothing but the request and its payloads, by the first part of their findings'
@@ -22,7 +23,7 @@ const ALWAYS: [&str; 10] = [
 ];
 
 /// Checks that need something which may not have been given.
-const SOMETIMES: [(&str, Needs, &str); 8] = [
+const SOMETIMES: [(&str, Needs, &str); 9] = [
     (
         "ancestry",
         Needs::Git,
@@ -32,6 +33,11 @@ const SOMETIMES: [(&str, Needs, &str); 8] = [
         "conflict",
         Needs::Channel,
         "no channel was given: nobody checked for another active fix of the same component and version",
+    ),
+    (
+        fixed::CHECK,
+        Needs::Git,
+        "no git repository was given: nobody checked that payloads which are called fixed hold the fix",
     ),
     (
         "downgrade",
@@ -87,8 +93,8 @@ impl Needs {
     }
 }
 
-/// The checks of a plan, sorted.
-pub fn of(given: &Given) -> Vec<PlanCheck> {
+/// The checks of a plan, sorted. `not_made` are those that were left out for a reason of their own.
+pub fn of(given: &Given, not_made: &[(String, String)]) -> Vec<PlanCheck> {
     let check = |name: &str, reason: Option<&str>| PlanCheck {
         name: name.to_owned(),
         state: if reason.is_none() { CheckState::Made } else { CheckState::NotMade },
@@ -101,6 +107,8 @@ pub fn of(given: &Given) -> Vec<PlanCheck> {
         }),
     );
     checks.push(check("parity", Some("programs were not compared with those they replace")));
+    checks.retain(|check| !not_made.iter().any(|(name, _)| *name == check.name));
+    checks.extend(not_made.iter().map(|(name, reason)| check(name, Some(reason))));
     checks.sort_by(|a, b| a.name.cmp(&b.name));
     checks
 }

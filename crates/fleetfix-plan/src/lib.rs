@@ -12,6 +12,8 @@
 //! | [`payload`] | the release images of the covered versions |
 //! | [`running`] | what runs for each of them |
 //! | [`base`] | the images to patch |
+//! | [`annotated`] | clusters with an image of their own |
+//! | [`fixed`] | versions that are called fixed |
 //! | [`replaced`] | every image that the fix takes the place of |
 //! | [`history`] | what the source's history says of the fix |
 //! | [`deliver`] | how the fix gets there, and what that touches |
@@ -22,6 +24,7 @@
 //! | [`check`] | which checks were made |
 //! | [`report`], [`yaml`] | the plan for people |
 
+pub mod annotated;
 pub mod base;
 pub mod check;
 pub mod cluster;
@@ -30,6 +33,7 @@ pub mod deliver;
 pub mod document;
 mod error;
 pub mod finding;
+pub mod fixed;
 pub mod history;
 pub mod judge;
 pub mod payload;
@@ -160,7 +164,7 @@ pub async fn plan(
     context: &Context,
 ) -> Result<FixPlan, Failure> {
     let given = sources::read(sources, client, context).await?;
-    let history = match &sources.git {
+    let mut history = match &sources.git {
         Some(dir) => {
             context.step(format_args!("reading the history in {}", dir.display()));
             Some(History::read(dir, &request.document)?)
@@ -183,22 +187,25 @@ pub async fn plan(
     findings.extend(found);
     let component = payload::component(request, &payloads, &given.catalogue)?;
     let (tag, coverage) = (&component.tag, &expanded.coverage);
-    let running = running::running(&given, tag, coverage, &payloads)?;
-    context.step(format_args!("reading the images of {tag} that run"));
-    let bases = base::read(client, &running.effective).await?;
     let delivered = deliver::decide(&request.document, tag, coverage, &given.catalogue)
         .map_err(|e| Error::of_request(request, e))?;
+    let running = running::running(&given, tag, coverage, &payloads, &delivered)?;
+    context.step(format_args!("reading the images of {tag} that run"));
+    let bases = base::read(client, &running.effective).await?;
     context.step("hashing files");
     let mut fixes = content::pin(client, request, &bases).await?;
-    if let Some(history) = history {
-        let annotated = running
-            .overriding
-            .annotated(coverage)
-            .filter(|cluster| !delivered.is_by_version(cluster.platform, cluster.version.minor()));
-        let replaced = replaced::all(client, tag, &payloads, &bases, annotated).await?;
-        findings.extend(replaced.findings);
-        findings.extend(history.judge(&mut fixes.planned, &replaced.by_minor)?);
+    let annotated =
+        annotated::read(client, &running, coverage, &delivered, &bases, &fixes).await?;
+    findings.extend(annotated.findings);
+    let fixed =
+        fixed::judge(client, &names, tag, coverage, (&given, &running), history.as_mut()).await?;
+    findings.extend(fixed.findings);
+    if let Some(history) = &mut history {
+        let replaced = replaced::all(tag, &payloads, &bases, &annotated.images);
+        findings.extend(history.judge(&mut fixes.planned, &replaced)?);
     }
+    let mut not_made = fixes.not_made();
+    not_made.extend(fixed.not_made.map(|reason| (fixed::CHECK.to_owned(), reason)));
     let plan = document::assemble(document::Parts {
         request,
         given: &given,
@@ -210,6 +217,7 @@ pub async fn plan(
         bases,
         fixes,
         findings,
+        not_made,
     })?;
     Ok(plan)
 }

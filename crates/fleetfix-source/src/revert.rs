@@ -93,7 +93,7 @@ impl Repository {
         }
         let mut numbers: BTreeMap<u64, BTreeSet<ObjectId>> = BTreeMap::new();
         for (id, message) in &later {
-            for number in said(message).number {
+            if let Some(number) = said(message).number {
                 numbers.entry(number).or_default().insert(*id);
             }
         }

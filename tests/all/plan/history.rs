@@ -9,7 +9,7 @@ use super::upstream::{Image, Upstream, but, refused, request, waiving};
 const AFFECTED: &str = "{platform: AWS, introduced: 4.20.5, fixedIn: 4.20.6}";
 
 /// A git repository with a clock of its own.
-struct Source {
+pub(super) struct Source {
     dir: PathBuf,
     minute: u32,
 }
@@ -23,7 +23,7 @@ impl Source {
         source
     }
 
-    fn git(&self, args: &[&str]) -> String {
+    pub(super) fn git(&self, args: &[&str]) -> String {
         let mut command = child::command("git", &self.dir);
         let date = format!("2026-01-01T00:{:02}:00Z", self.minute);
         command.current_dir(&self.dir).args(args);
@@ -40,14 +40,14 @@ impl Source {
     }
 
     /// A commit on what is checked out; its name.
-    fn commit(&mut self, message: &str) -> String {
+    pub(super) fn commit(&mut self, message: &str) -> String {
         self.minute += 1;
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
         self.head()
     }
 
     /// A pull request with one commit, merged into what is checked out; the merge.
-    fn merge(&mut self, number: u32, title: &str) -> String {
+    pub(super) fn merge(&mut self, number: u32, title: &str) -> String {
         let branch = self.git(&["rev-parse", "--abbrev-ref", "HEAD"]);
         self.git(&["checkout", "--quiet", "-b", &format!("pull-{number}")]);
         self.commit(title);
@@ -61,15 +61,15 @@ impl Source {
 }
 
 /// Two releases of 4.20, a hotfix that is not in them, and a fix that lacks the hotfix.
-struct World {
-    upstream: Upstream,
-    source: Source,
-    released: String,
-    hotfix: String,
-    fix: String,
+pub(super) struct World {
+    pub(super) upstream: Upstream,
+    pub(super) source: Source,
+    pub(super) released: String,
+    pub(super) hotfix: String,
+    pub(super) fix: String,
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let upstream = Upstream::new();
     let mut source = Source::new(&upstream);
     source.commit("Start");
@@ -85,7 +85,7 @@ fn world() -> World {
     World { upstream, source, released, hotfix, fix }
 }
 
-fn request_for(commit: &str) -> String {
+pub(super) fn request_for(commit: &str) -> String {
     but(&request(AFFECTED), super::upstream::FIX, commit)
 }
 
@@ -164,4 +164,22 @@ fn a_pull_request_and_cutoffs_are_enough() {
     assert_eq!(plan["fixes"][0]["commit"], fix.as_str());
     assert_eq!(plan["frontier"], serde_json::json!(["4.20.7"]));
     assert_eq!(upstream.versions("unreleased"), ["4.20.6"]);
+}
+
+/// A commit that was reverted is in the history and not in the code.
+#[test]
+fn a_fix_that_was_taken_back() {
+    let World { upstream, mut source, fix, .. } = world();
+    let message = format!("Revert \"Fix LDAP logins\"\n\nThis reverts commit {fix}.");
+    let reverted = source.commit(&message);
+    let given = ["--git", "source"];
+    refused(
+        upstream.plan(&request_for(&reverted), &given),
+        "ancestry/4.20/7110/reverted",
+        &["was taken back since by", "build the fix on a commit that holds it"],
+    );
+    let again = format!("Reapply \"Fix LDAP logins\"\n\nThis reverts commit {reverted}.");
+    let again = source.commit(&again);
+    upstream.plan(&request_for(&again), &given).success();
+    upstream.plan(&request_for(&fix), &given).success();
 }

@@ -121,15 +121,13 @@ fn the_next_z_regression() {
 /// Three entries name images by a tag.
 #[test]
 fn a_mutable_tag() {
-    let effective = |reference: &str| Effective {
-        image: reference.parse().unwrap(),
-        origin: Origin::OverridesYaml,
-        commit: None,
-    };
-    let tagged =
-        effective("quay.io/redhat-user-workloads/app/hypershift-cert-hotfix-416-multi:0a1b2c");
-    let said = mutable(Aws, &version("4.16.43"), &tagged).unwrap().unwrap();
-    assert_eq!(said.id.as_str(), "effective-image/aws/4.16/mutable");
-    let pinned = effective(&format!("quay.io/redhat-user-workloads/app/x@{}", digest("x")));
-    assert_eq!(mutable(Aws, &version("4.16.43"), &pinned).unwrap(), None);
+    let tagged = "quay.io/redhat-user-workloads/app/hypershift-cert-hotfix-416-multi:0a1b2c";
+    let tagged = tagged.parse().unwrap();
+    for (by_version, level) in [(true, FindingLevel::Warning), (false, FindingLevel::Blocking)] {
+        let said = mutable(Aws, &version("4.16.43"), &tagged, by_version).unwrap().unwrap();
+        assert_eq!(said.id.as_str(), "effective-image/aws/4.16/mutable");
+        assert_eq!(said.level, level);
+    }
+    let pinned = format!("quay.io/redhat-user-workloads/app/x@{}", digest("x")).parse().unwrap();
+    assert_eq!(mutable(Aws, &version("4.16.43"), &pinned, false).unwrap(), None);
 }
