@@ -141,7 +141,8 @@ pub fn judge_rollout(
         }
     }
     if let Some(targets) = targets {
-        let single = |selector: &Selector| selector.cluster_id.is_some() || selector.label.is_some();
+        let single =
+            |selector: &Selector| selector.cluster_id.is_some() || selector.label.is_some();
         if targets.include.iter().chain(&targets.exclude).any(single) {
             cannot("targets", "some clusters to be left out")?;
         }

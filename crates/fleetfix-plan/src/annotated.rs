@@ -117,9 +117,7 @@ impl Own {
         }
         let theirs: BTreeSet<&String> =
             image.images.iter().flat_map(|image| image.labels.keys()).collect();
-        findings.extend(
-            labels::lost(image.digest, theirs, &labels).map_err(Error::finding)?,
-        );
+        findings.extend(labels::lost(image.digest, theirs, &labels).map_err(Error::finding)?);
         if finished.is_none()
             && let Some(base) = base.filter(|base| base.digest != image.digest)
         {

@@ -62,7 +62,7 @@ const SOMETIMES: [(&str, Needs, &str); 9] = [
     (
         "platform",
         Needs::Git,
-        "no git repository was given: the titles of the pull requests were not held against the platforms",
+        "no git repository was given: the titles and files of the pull requests were not held against the platforms",
     ),
     (
         "upgrade",
@@ -70,6 +70,9 @@ const SOMETIMES: [(&str, Needs, &str); 9] = [
         "no update graph was given: versions that no payload or request names are not covered, and upgrade paths were not followed",
     ),
 ];
+
+/// Why nobody looked whether images can be pulled.
+const REPOSITORY: &str = "where clusters pull from is settled when the fix is published: nobody checked that the customer's pull secret, the management nodes and, where the image runs there, customer nodes can read it, nor that its prefix is allowed there";
 
 /// What a check needs.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +109,7 @@ pub fn of(given: &Given, not_made: &[(String, String)]) -> Vec<PlanCheck> {
             check(name, Some(*reason).filter(|_| !needs.are_met(given)))
         }),
     );
-    checks.push(check("parity", Some("programs were not compared with those they replace")));
+    checks.push(check("repository", Some(REPOSITORY)));
     checks.retain(|check| !not_made.iter().any(|(name, _)| *name == check.name));
     checks.extend(not_made.iter().map(|(name, reason)| check(name, Some(reason))));
     checks.sort_by(|a, b| a.name.cmp(&b.name));

@@ -272,9 +272,8 @@ impl Cluster {
         let annotation = |name: &str| self.annotations.get(name).map(String::as_str);
         let reference = |text: &str| {
             let short = || text.chars().take(200).collect::<String>();
-            text.parse().map_err(|_| {
-                format!("its annotation names `{}`, which is no reference", short())
-            })
+            text.parse()
+                .map_err(|_| format!("its annotation names `{}`, which is no reference", short()))
         };
         let tag = component.as_str();
         if tag == HYPERSHIFT {
@@ -511,7 +510,12 @@ mod tests {
             (json!([entry("4.20.1", done), entry("4.20.0", done)]), vec!["4.20.1"]),
             (json!([entry("4.20.2", partial), entry("4.20.1", done)]), vec!["4.20.1", "4.20.2"]),
             (
-                json!([entry("4.20.3", partial), entry("4.20.2", partial), entry("4.20.1", done), entry("4.20.0", done)]),
+                json!([
+                    entry("4.20.3", partial),
+                    entry("4.20.2", partial),
+                    entry("4.20.1", done),
+                    entry("4.20.0", done)
+                ]),
                 vec!["4.20.1", "4.20.2", "4.20.3"],
             ),
             (json!([entry("4.20.2", partial)]), vec!["4.20.2"]),

@@ -67,8 +67,7 @@ pub struct Finished {
 
 /// Pins the files and images of every fix that a base takes.
 pub async fn pin(client: &Client, request: &Request, bases: &Bases) -> Result<Fixes, Error> {
-    let mut fixes =
-        Fixes { planned: Vec::new(), finished: BTreeMap::new(), findings: Vec::new() };
+    let mut fixes = Fixes { planned: Vec::new(), finished: BTreeMap::new(), findings: Vec::new() };
     for (i, fix) in request.document.fixes.iter().enumerate() {
         let platforms = platforms(bases, fix.minor);
         if platforms.is_empty() {

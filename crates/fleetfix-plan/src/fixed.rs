@@ -101,6 +101,10 @@ async fn of_payloads(
     let mut holds = BTreeMap::new();
     let mut unknown = BTreeMap::new();
     for (version, found) in payloads(client, names, released).await? {
+        let Some(found) = found else {
+            unknown.insert(version, "its payload cannot be read".to_owned());
+            continue;
+        };
         let commits: BTreeSet<Option<Commit>> = found
             .index
             .of(&version)
@@ -128,13 +132,13 @@ async fn of_payloads(
     Ok((holds, unknown))
 }
 
-/// Reads payloads, several versions at a time. One that is not there or cannot be read is no error:
-/// it is not patched. What may be there next time is.
+/// Reads payloads, several versions at a time. One that is not there, or cannot be read (`None`), is no
+/// error: it is not patched. What may be there next time is.
 async fn payloads(
     client: &Client,
     names: &Names,
     versions: BTreeSet<Version>,
-) -> Result<BTreeMap<Version, Found>, Error> {
+) -> Result<BTreeMap<Version, Option<Found>>, Error> {
     let mut waiting = versions.into_iter();
     let mut reading = JoinSet::new();
     let mut all = BTreeMap::new();
@@ -153,8 +157,9 @@ async fn payloads(
         all.insert(version, found);
     }
     let told = |(version, found): (Version, Result<Found, fleetfix_release::Error>)| match found {
-        Ok(found) => Ok((version, found)),
-        Err(error) if error.class() == Class::Input => Ok((version, Found::default())),
+        Ok(found) => Ok((version, Some(found))),
+        Err(error) if error.is_absent() => Ok((version, Some(Found::default()))),
+        Err(error) if error.class() == Class::Input => Ok((version, None)),
         Err(error) => Err(Error::Payloads(Box::new(error))),
     };
     all.into_iter().map(told).collect()

@@ -28,6 +28,8 @@ pub struct History {
     lines: BTreeMap<Minor, Line>,
     /// Pull requests by name, and what they are called.
     titles: BTreeMap<String, String>,
+    /// The files that they change, where that is known.
+    files: BTreeMap<String, BTreeSet<String>>,
     findings: Vec<Finding>,
 }
 
@@ -65,6 +67,7 @@ impl History {
             repository,
             lines: BTreeMap::new(),
             titles: BTreeMap::new(),
+            files: BTreeMap::new(),
             findings: Vec::new(),
         };
         for fix in &request.fixes {
@@ -82,6 +85,11 @@ impl History {
     /// The pull requests that were found, by name such as `#7110`, and what they are called.
     pub fn titles(&self) -> impl Iterator<Item = (&str, &str)> {
         self.titles.iter().map(|(name, title)| (name.as_str(), title.as_str()))
+    }
+
+    /// The files that they change, where the repository has them.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
+        self.files.iter().map(|(name, files)| (name.as_str(), files))
     }
 
     fn line(&mut self, fix: &MinorFix, branches: &[Branch]) -> Result<Line, Error> {
@@ -107,6 +115,8 @@ impl History {
             let name = format!("#{number}");
             if let Some(landed) = landed {
                 self.titles.insert(name.clone(), cleaned(&landed.title));
+                let files = self.repository.changed(&landed.commit)?;
+                self.files.extend(files.map(|files| (name.clone(), files)));
             }
             let commit = landed.map(|landed| landed.commit.clone());
             let of_branch = landed.and_then(|landed| landed.number).or(Some(*number));

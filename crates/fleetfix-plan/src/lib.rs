@@ -18,6 +18,7 @@
 //! | [`history`] | what the source's history says of the fix |
 //! | [`deliver`] | how the fix gets there, and what that touches |
 //! | [`content`] | the files to put in, by digest |
+//! | [`parity`] | what new programs say of themselves |
 //! | [`judge`] | what these say about each other |
 //! | [`document`] | the plan from all of it |
 //! | [`finding`] | what was found, and who accepted it |
@@ -36,6 +37,7 @@ pub mod finding;
 pub mod fixed;
 pub mod history;
 pub mod judge;
+pub mod parity;
 pub mod payload;
 pub mod replaced;
 pub mod report;
@@ -194,8 +196,7 @@ pub async fn plan(
     let bases = base::read(client, &running.effective).await?;
     context.step("hashing files");
     let mut fixes = content::pin(client, request, &bases).await?;
-    let annotated =
-        annotated::read(client, &running, coverage, &delivered, &bases, &fixes).await?;
+    let annotated = annotated::read(client, &running, coverage, &delivered, &bases, &fixes).await?;
     findings.extend(annotated.findings);
     let fixed =
         fixed::judge(client, &names, tag, coverage, (&given, &running), history.as_mut()).await?;
@@ -204,7 +205,9 @@ pub async fn plan(
         let replaced = replaced::all(tag, &payloads, &bases, &annotated.images);
         findings.extend(history.judge(&mut fixes.planned, &replaced)?);
     }
+    findings.extend(parity::judge(request, &fixes.planned)?);
     let mut not_made = fixes.not_made();
+    not_made.push((parity::CHECK.to_owned(), parity::not_made(&fixes.planned)));
     not_made.extend(fixed.not_made.map(|reason| (fixed::CHECK.to_owned(), reason)));
     let plan = document::assemble(document::Parts {
         request,
@@ -222,7 +225,8 @@ pub async fn plan(
     Ok(plan)
 }
 
-/// Holds the titles of the request and of its pull requests against its platforms.
+/// Holds the titles of the request and of its pull requests, and the files that those change, against
+/// its platforms.
 fn about_platform(
     request: &request::Request,
     history: Option<&History>,
@@ -230,5 +234,9 @@ fn about_platform(
     let platforms = request.document.affected.iter().map(|affected| affected.platform).collect();
     let own = request.document.title.iter().map(|title| ("the request", title.as_str()));
     let titles = own.chain(history.into_iter().flat_map(History::titles));
-    platform::judge(&platforms, titles).map_err(|e| Error::of_request(request, e))
+    let named = |e| Error::of_request(request, e);
+    let mut findings = platform::judge(&platforms, titles).map_err(named)?;
+    let files = history.into_iter().flat_map(History::files);
+    findings.extend(platform::judge_files(&platforms, files).map_err(named)?);
+    Ok(findings)
 }

@@ -15,6 +15,7 @@
 //! | [`along`] | what comes along beyond what is claimed |
 //! | [`branch`] | which release branches hold a commit, and since when |
 //! | [`backport`] | by which commits did a pull request reach each release branch |
+//! | [`changed`] | which files a commit changes |
 //! | [`revert`] | was a commit taken back since |
 //! | [`title`] | the first line of a message, fit for a document |
 
@@ -22,6 +23,7 @@ pub mod along;
 pub mod ancestry;
 pub mod backport;
 pub mod branch;
+pub mod changed;
 mod error;
 pub mod repository;
 pub mod revert;

@@ -173,7 +173,8 @@ mod tests {
     #[test]
     fn what_messages_take_back() {
         let id = "0123456789abcdef0123456789abcdef01234567";
-        let wrapped = format!("Revert \"x\"\n\nThis reverts commit\n{id}, reversing\nchanges made to y.");
+        let wrapped =
+            format!("Revert \"x\"\n\nThis reverts commit\n{id}, reversing\nchanges made to y.");
         let table: [(&str, usize, &[u64]); 9] = [
             ("", 0, &[]),
             (&format!("Revert \"x\"\n\nThis reverts commit {id}.\n"), 1, &[]),

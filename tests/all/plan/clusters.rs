@@ -30,7 +30,8 @@ fn cluster(annotations: &[(&str, &str)]) -> Value {
 
 fn proxied() -> Value {
     let mut cluster = cluster(&[]);
-    cluster["spec"]["configuration"] = json!({"proxy": {"httpsProxy": "http://proxy.example:3128"}});
+    cluster["spec"]["configuration"] =
+        json!({"proxy": {"httpsProxy": "http://proxy.example:3128"}});
     cluster
 }
 
@@ -182,8 +183,6 @@ fn an_override_by_tag_under_a_fix_for_single_clusters() {
 /// `konnectivity-agent-image` beats `image-overrides`, as other annotations of single components do.
 #[test]
 fn an_annotation_for_one_component() {
-    let upstream = Upstream::with(&[]);
-    let base = upstream.component(Image::new("4.20", RELEASED));
     for (tag, annotation) in [
         ("apiserver-network-proxy", "konnectivity-agent-image"),
         ("apiserver-network-proxy", "konnectivity-server-image"),
@@ -191,11 +190,14 @@ fn an_annotation_for_one_component() {
         ("aws-kms-encryption-provider", "aws-kms-provider-image"),
         ("cluster-capi-controllers", "capi-manager-image"),
     ] {
+        let upstream = Upstream::new();
+        let base = upstream.component(Image::new("4.20", RELEASED));
         let tags = [(tag, base.as_str(), RELEASED)];
         upstream.payload_of("4.20.5", "4.20.5-multi", &["amd64", "arm64"], &tags);
         let image = upstream.fix(Image::new("hotfix", FIX));
         dump(&upstream, cluster(&[(annotation, &image)]));
-        let request = etcd().replace("component: etcd", &format!("component: {tag}"));
+        let named = format!("component: {tag}\ndelivery: imageOverrides");
+        let request = but(&etcd(), "component: etcd", &named);
         let id = "effective-image/aws/4.20.5/other-base";
         refused(upstream.plan(&request, &GIVEN), id, &["ocm/a", "runs"]);
         let said = finding(&upstream.written(), "delivery/aws/4.20/beaten");

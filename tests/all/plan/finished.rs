@@ -48,3 +48,25 @@ fn an_image_that_does_not_say_its_commit() {
     let unnamed = but(&request, &format!("  commit: {fix}\n"), "");
     refused(upstream.plan(&unnamed, &["--git", "source"]), "downgrade/4.20/no-commit", &[]);
 }
+
+/// Files that lie beside the request say what they are built for.
+#[test]
+fn a_program_for_another_architecture() {
+    let upstream = Upstream::with(&["4.20.5"]);
+    for architecture in ["amd64", "arm64"] {
+        let program = fleetfix_tests::base::program("fixed", architecture);
+        std::fs::write(upstream.bench.path(architecture), program).unwrap();
+    }
+    let with = |from: &str| but(&request(AFFECTED), "from: app", &format!("from: '{from}'"));
+    upstream.plan(&with("{arch}"), &[]).success();
+    let why = not_made(&upstream.written(), "parity").unwrap();
+    assert!(why.contains("are compared when images are patched"), "{why}");
+    let id = "parity/architecture";
+    let says = ["4.20 /usr/bin/app (arm64): it is a program for amd64", "no waiver helps"];
+    refused(upstream.plan(&waiving(&with("amd64"), id), &[]), id, &says);
+
+    let image = upstream.fix(Image::new("fix", FIX));
+    upstream.plan(&finished(&request(AFFECTED), &image), &[]).success();
+    let why = not_made(&upstream.written(), "parity").unwrap();
+    assert!(why.contains("nobody read the programs in the finished image of 4.20"), "{why}");
+}

@@ -1,6 +1,7 @@
 //! Update graphs: of several channels, from a server, with conditions, at the end of a major version; and
 //! a catalogue of one's own.
 
+use fleetfix_tests::binary::Workbench;
 use fleetfix_tests::serve::Directory;
 use serde_json::{Value, json};
 
@@ -40,19 +41,15 @@ fn a_line_that_a_major_version_follows() {
 /// A number that has no next one is no reason to die.
 #[test]
 fn the_last_number_there_is() {
-    let last = format!("4.{}", u64::MAX);
-    let version = format!("{last}.5");
-    let upstream = Upstream::with(&[version.as_str()]);
-    let fixed = format!("{last}.6");
-    upstream.file("graph.json", &graph(&[&[version.as_str(), fixed.as_str()]], &[]));
-    let request = request(AFFECTED).replace("4.20", &last);
-    refused(upstream.plan(&request, &GIVEN), &format!("upgrade/{last}/next"), &["channel of 5.0"]);
-    let overrides = format!(
-        "platforms:\n  aws:\n    overrides:\n    - version: {version}\n      cpoImage: quay.io/a/b@sha256:{}\n",
-        "1".repeat(64)
-    );
-    upstream.file("overrides.yaml", &overrides);
-    upstream.bench.run("fleetfix", ["lint", "overrides", "overrides.yaml"]).success();
+    let bench = Workbench::new();
+    for version in [format!("4.{}.5", u64::MAX), format!("{0}.{0}.5", u64::MAX)] {
+        let overrides = format!(
+            "platforms:\n  aws:\n    overrides:\n    - version: {version}\n      cpoImage: quay.io/a/b@sha256:{}\n",
+            "1".repeat(64)
+        );
+        std::fs::write(bench.path("overrides.yaml"), overrides).unwrap();
+        bench.run("fleetfix", ["lint", "overrides", "overrides.yaml"]).success();
+    }
 }
 
 /// An upgrade under a condition is one all the same.

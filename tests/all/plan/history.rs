@@ -15,8 +15,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    fn new(upstream: &Upstream) -> Self {
-        let dir = upstream.bench.path("source");
+    /// An empty repository in a directory that is made.
+    pub(super) fn new(dir: PathBuf) -> Self {
         std::fs::create_dir(&dir).unwrap();
         let source = Self { dir, minute: 0 };
         source.git(&["init", "--quiet", "--initial-branch=main"]);
@@ -71,7 +71,7 @@ pub(super) struct World {
 
 pub(super) fn world() -> World {
     let upstream = Upstream::new();
-    let mut source = Source::new(&upstream);
+    let mut source = Source::new(upstream.bench.path("source"));
     source.commit("Start");
     source.git(&["checkout", "--quiet", "-b", "release-4.20"]);
     let released = source.commit("Release 4.20.5");
@@ -144,6 +144,31 @@ fn a_fix_under_the_wrong_platform() {
     refused(upstream.plan(&aws, &given), "platform/9009", &says);
     upstream.plan(&but(&aws, "platform: AWS", "platform: Azure"), &given).success();
     upstream.plan(&waiving(&aws, "platform/9009"), &given).success();
+}
+
+/// No title says it: the files are all of another platform.
+#[test]
+fn a_fix_of_files_of_another_platform() {
+    let World { upstream, mut source, .. } = world();
+    source.git(&["checkout", "--quiet", "release-4.20"]);
+    let file = |source: &Source, path: &str| {
+        let path = upstream.bench.path("source").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "package azure\n").unwrap();
+        source.git(&["add", "--all"]);
+    };
+    file(&source, "internal/platform/azure/azure.go");
+    file(&source, "docs/content.md");
+    let fix = source.merge(9009, "Tolerate a missing subnet");
+    let aws = but(&request_for(&fix), "[7110]", "[7110, 9009]");
+    let given = ["--git", "source"];
+    let says = ["changes files of Azure only, such as internal/platform/azure/azure.go"];
+    refused(upstream.plan(&aws, &given), "platform/9009/files", &says);
+    upstream.plan(&but(&aws, "platform: AWS", "platform: Azure"), &given).success();
+    file(&source, "support/util/util.go");
+    let general = source.merge(9010, "Tolerate more");
+    let aws = but(&request_for(&general), "[7110]", "[7110, 9010]");
+    upstream.plan(&aws, &given).success();
 }
 
 /// The pull request is enough: its merge is in the release branch, and the first z-stream whose

@@ -15,13 +15,8 @@ fn release(upstream: &Upstream, commit: &str) {
 
 #[test]
 fn a_payload_that_is_called_fixed_and_lacks_the_fix() {
-    let World { upstream, mut source, released, fix, .. } = world();
+    let World { upstream, released, fix, .. } = world();
     let request = request_for(&fix);
-    // It is not there: nothing can be said of it.
-    upstream.plan(&request, &GIT).success();
-    let why = not_made(&upstream.written(), CHECK).unwrap();
-    assert!(why.contains("4.20.6: no payload was found"), "{why}");
-
     release(&upstream, &released);
     let says = ["4.20.6 on AWS is called fixed", "lacks a claimed fix", "name a later `fixedIn`"];
     refused(upstream.plan(&request, &GIT), NOT_FIXED, &says);
@@ -31,20 +26,35 @@ fn a_payload_that_is_called_fixed_and_lacks_the_fix() {
     let why = not_made(&upstream.written(), CHECK).unwrap();
     assert!(why.contains("no git repository was given"), "{why}");
 
+    let World { upstream, fix, .. } = world();
     release(&upstream, &fix);
-    upstream.plan(&request, &GIT).success();
+    upstream.plan(&request_for(&fix), &GIT).success();
     assert_eq!(not_made(&upstream.written(), CHECK), None);
+}
 
-    // It is in the history of the release, and was taken back before it.
-    source.git(&["checkout", "--quiet", "release-4.20"]);
+/// It is in the history of the release, and was taken back before it.
+#[test]
+fn a_payload_of_which_the_fix_was_taken_back() {
+    let World { upstream, mut source, fix, .. } = world();
     let reverted = source.commit(&format!("Not yet\n\nThis reverts commit {fix}."));
     release(&upstream, &reverted);
-    refused(upstream.plan(&request, &GIT), NOT_FIXED, &["or took it back"]);
+    refused(upstream.plan(&request_for(&fix), &GIT), NOT_FIXED, &["or took it back"]);
+}
 
+#[test]
+fn a_payload_that_cannot_be_checked() {
+    let says = |upstream: &Upstream, fix: &str, why: &str| {
+        upstream.plan(&request_for(fix), &GIT).success();
+        let reason = not_made(&upstream.written(), CHECK).unwrap();
+        assert!(reason.contains(why), "{reason}");
+    };
+    let World { upstream, fix, .. } = world();
+    says(&upstream, &fix, "4.20.6: no payload was found");
     release(&upstream, &"e".repeat(40));
-    upstream.plan(&request, &GIT).success();
-    let why = not_made(&upstream.written(), CHECK).unwrap();
-    assert!(why.contains("the repository lacks eeee"), "{why}");
+    says(&upstream, &fix, "4.20.6: the repository lacks eeee");
+    release(&upstream, &"d".repeat(40));
+    // One tag at two images: what it is cannot be told.
+    says(&upstream, &fix, "4.20.6: its payload cannot be read");
 }
 
 /// The fix is in a branch of its own and was never merged into the line that the release is made from.

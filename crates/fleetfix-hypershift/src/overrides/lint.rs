@@ -258,8 +258,8 @@ impl Found<'_> {
                 }
                 None => {
                     let missing = next_lines(*minor).find(|next| exists(*next, overrides, graph));
-                    let Some(next) = missing
-                        .filter(|_| !next_lines(*minor).any(|next| minors.contains(&next)))
+                    let Some(next) =
+                        missing.filter(|_| !next_lines(*minor).any(|next| minors.contains(&next)))
                     else {
                         continue;
                     };

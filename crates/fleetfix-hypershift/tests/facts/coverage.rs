@@ -6,7 +6,6 @@ use fleetfix_hypershift::Error;
 use fleetfix_hypershift::coverage::{self, Known, Seen, paths};
 use fleetfix_model::HostedPlatform::{Aws, Azure};
 use fleetfix_model::Timestamp;
-use fleetfix_model::document::finding::FindingLevel;
 use fleetfix_model::document::plan::Status;
 use proptest::prelude::*;
 
@@ -156,7 +155,9 @@ fn payloads_that_are_called_fixed_and_lack_the_fix() {
 
 #[test]
 fn upgrades_between_release_lines_are_followed() {
-    let versions = [z_streams("4.20", 0..4, &[]), z_streams("4.21", 0..4, &[])].concat();
+    let lines = [("4.20", 0..4), ("4.21", 0..4), ("4.22", 0..1)];
+    let versions: Vec<String> =
+        lines.into_iter().flat_map(|(line, range)| z_streams(line, range, &[])).collect();
     let edges = [("4.20.1", "4.20.3"), ("4.20.2", "4.21.1")];
     let conditional = [("4.20.1", "4.21.0")];
     let graph = graph(&[channel(&versions, &edges, &conditional)]);
@@ -189,7 +190,8 @@ fn upgrades_between_release_lines_are_followed() {
 #[test]
 fn a_graph_that_ends_with_the_line_shows_no_upgrade_to_the_next() {
     let affected = "affected: [{platform: AWS, introduced: 4.20.0, fixedIn: 4.20.4}]";
-    let unaffected = |minor: &str| format!("{affected}\nunaffected: [{{minor: '{minor}', reason: x}}]");
+    let unaffected =
+        |minor: &str| format!("{affected}\nunaffected: [{{minor: '{minor}', reason: x}}]");
     let next: &[&str] = &["upgrade/4.20/next"];
     // Further versions of the graph, what the request says; what blocks.
     let table: [(&[&str], String, &[&str]); 7] = [

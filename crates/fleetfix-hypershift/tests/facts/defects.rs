@@ -1,10 +1,11 @@
 //! What went wrong in the history of HyperShift's `overrides.yaml`.
 
 use fleetfix_hypershift::coverage::{Known, expand, paths};
-use fleetfix_hypershift::effective::{Effective, mutable};
+use fleetfix_hypershift::effective::mutable;
 use fleetfix_hypershift::platform;
 use fleetfix_model::HostedPlatform::{Aws, Azure};
-use fleetfix_model::document::plan::{Origin, Status};
+use fleetfix_model::document::finding::FindingLevel;
+use fleetfix_model::document::plan::Status;
 
 use crate::support::{
     blocking, channel, digest, found, graph, request, statuses, version, z_streams,
@@ -64,7 +65,9 @@ fn fixes_under_the_wrong_platform() {
 /// Overrides for 4.17.20 to 4.17.43 and none for 4.18, which had the same defect (#7111).
 #[test]
 fn the_4_17_to_4_18_regression() {
-    let versions = [z_streams("4.17", 20..44, &[]), z_streams("4.18", 10..27, &[])].concat();
+    let lines = [("4.17", 20..44), ("4.18", 10..27), ("4.19", 0..1)];
+    let versions: Vec<String> =
+        lines.into_iter().flat_map(|(line, range)| z_streams(line, range, &[])).collect();
     let edges = [("4.17.42", "4.17.43"), ("4.17.43", "4.18.26"), ("4.17.20", "4.18.10")];
     let graph = graph(&[channel(&versions, &edges, &[])]);
     let affected = "{platform: AWS, introduced: 4.17.20, fixedIn: 4.17.44}";

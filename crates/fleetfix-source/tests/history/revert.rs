@@ -18,8 +18,9 @@ fn a_merge_is_taken_back_brought_back_and_taken_back_again() {
     git.commit("Something else");
     assert_eq!(found(&git, &merge, Some(7110)), None);
 
-    let message =
-        format!("Revert \"Fix LDAP\"\n\nThis reverts commit {merge}, reversing\nchanges made to x.");
+    let message = format!(
+        "Revert \"Fix LDAP\"\n\nThis reverts commit {merge}, reversing\nchanges made to x."
+    );
     let back = git.merge(7200, "amir/revert", &message);
     assert_eq!(found(&git, &merge, Some(7110)).as_deref(), Some("Revert \"Fix LDAP\""));
 
