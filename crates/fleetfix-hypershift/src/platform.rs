@@ -52,7 +52,8 @@ pub fn touched<'a>(paths: impl IntoIterator<Item = &'a str>) -> BTreeSet<HostedP
 /// False for tests, their data and documents, as openshift/hypershift lays them out.
 fn runs(path: &str) -> bool {
     let beside = |part: &str| matches!(part, "test" | "testdata" | "docs" | "vendor" | "examples");
-    !path.split('/').any(beside) && !path.ends_with("_test.go") && !path.ends_with(".md")
+    let (name, kind) = path.rsplit_once('.').unwrap_or((path, ""));
+    !path.split('/').any(beside) && kind != "md" && !(kind == "go" && name.ends_with("_test"))
 }
 
 /// Holds the files of the claimed fixes, each after its name such as `#9009`, against the platforms of

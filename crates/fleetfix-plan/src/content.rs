@@ -43,7 +43,7 @@ impl Fixes {
         let unlabelled = self.finished.iter().filter(|(_, finished)| finished.commit.is_none());
         let told = |(minor, finished): (&Minor, &Finished)| {
             let reason = format!(
-                "{} has no label `{VCS_REF}`: nobody checked which commit it was built from, and what is said of its history is about the commit that the request names",
+                "{} names no one commit in its label `{VCS_REF}`: nobody checked which commit it was built from, and what is said of its history is about the commit that the request names",
                 finished.image
             );
             (format!("image/{minor}/commit"), reason)
@@ -264,4 +264,58 @@ fn built_from(
     let path = format!("image/{}/commit", fix.minor);
     let said = finding(FindingLevel::Blocking, &path, format!("{image} {problem}"))?;
     Ok((commit, Some(said)))
+}
+
+#[cfg(test)]
+mod tests {
+    use fleetfix_release::image::PlatformImage;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What labels of two platforms say, and the request; the commit that is taken, and what is said.
+    type Case<'a> = ([Option<&'a str>; 2], Option<&'a str>, Option<&'a str>, Option<&'a str>);
+
+    #[test]
+    fn what_a_finished_image_was_built_from() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let (a, b) = (a.as_str(), b.as_str());
+        let none = "names no one commit";
+        let table: [Case<'_>; 8] = [
+            ([Some(a), Some(a)], Some(a), Some(a), None),
+            ([Some(a), Some(a)], None, Some(a), None),
+            ([Some(a), Some(a)], Some(b), Some(a), Some("and the request says")),
+            ([None, None], Some(a), None, None),
+            ([Some(a), None], Some(a), None, Some(none)),
+            ([Some(a), Some(b)], Some(a), None, Some(none)),
+            ([Some("main"), Some("main")], Some(a), None, Some(none)),
+            ([Some(""), Some("")], None, None, Some(none)),
+        ];
+        for (labels, said, expected, problem) in table {
+            let mut fix = json!({"minor": "4.20", "image": "quay.io/a/b:x"});
+            if let Some(commit) = said {
+                fix["commit"] = commit.into();
+            }
+            let fix: MinorFix = serde_json::from_value(fix).unwrap();
+            let platform = |architecture: &str, label: Option<&str>| PlatformImage {
+                platform: format!("linux/{architecture}").parse().unwrap(),
+                manifest: Digest::of(architecture.as_bytes()),
+                labels: label.iter().map(|l| (VCS_REF.to_owned(), (*l).to_owned())).collect(),
+            };
+            let image = ComponentImage {
+                digest: Digest::of(b""),
+                media_type: String::new(),
+                images: vec![platform("amd64", labels[0]), platform("arm64", labels[1])],
+            };
+            let name = fix.image.clone().unwrap();
+            let (commit, found) = built_from(&fix, &name, &image).unwrap();
+            assert_eq!(commit.as_ref().map(Commit::as_str), expected, "{labels:?} {said:?}");
+            assert_eq!(found.is_some(), problem.is_some(), "{labels:?} {said:?}");
+            if let Some(found) = found {
+                assert!(found.message.contains(problem.unwrap()), "{}", found.message);
+                assert_eq!(found.id.as_str(), "image/4.20/commit");
+                assert!(found.blocks() && found.waivable);
+            }
+        }
+    }
 }

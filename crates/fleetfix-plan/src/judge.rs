@@ -225,9 +225,9 @@ pub fn listed<T: std::fmt::Display>(
     between: &str,
 ) -> String {
     let more = names.len().saturating_sub(LISTED);
-    let named: Vec<String> = names.take(LISTED).map(|name| name.to_string()).collect();
+    let first: Vec<String> = names.take(LISTED).map(|name| name.to_string()).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", named.join(between))
+    format!("{}{more}", first.join(between))
 }
 
 /// A fix of which nobody says what it was built from.

@@ -198,9 +198,9 @@ pub async fn plan(
     let mut fixes = content::pin(client, request, &bases).await?;
     let annotated = annotated::read(client, &running, coverage, &delivered, &bases, &fixes).await?;
     findings.extend(annotated.findings);
-    let fixed =
+    let released =
         fixed::judge(client, &names, tag, coverage, (&given, &running), history.as_mut()).await?;
-    findings.extend(fixed.findings);
+    findings.extend(released.findings);
     if let Some(history) = &mut history {
         let replaced = replaced::all(tag, &payloads, &bases, &annotated.images);
         findings.extend(history.judge(&mut fixes.planned, &replaced)?);
@@ -208,7 +208,7 @@ pub async fn plan(
     findings.extend(parity::judge(request, &fixes.planned)?);
     let mut not_made = fixes.not_made();
     not_made.push((parity::CHECK.to_owned(), parity::not_made(&fixes.planned)));
-    not_made.extend(fixed.not_made.map(|reason| (fixed::CHECK.to_owned(), reason)));
+    not_made.extend(released.not_made.map(|reason| (fixed::CHECK.to_owned(), reason)));
     let plan = document::assemble(document::Parts {
         request,
         given: &given,

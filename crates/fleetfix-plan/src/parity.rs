@@ -114,6 +114,8 @@ mod tests {
 
     use super::*;
 
+    type Case<'a> = (u16, Option<&'a str>, Option<&'a Commit>, &'a [&'a str]);
+
     #[test]
     fn what_a_program_says_of_itself() {
         let program = |machine: u16, revision: Option<&str>| -> Program {
@@ -137,7 +139,7 @@ mod tests {
         let commit: Commit = "a".repeat(40).parse().unwrap();
         let other = "b".repeat(40);
         // The ELF specification: 62 is x86-64, 183 is AArch64.
-        let table: [(u16, Option<&str>, Option<&Commit>, &[&str]); 6] = [
+        let table: [Case<'_>; 6] = [
             (62, Some(commit.as_str()), Some(&commit), &[]),
             (62, None, Some(&commit), &[]),
             (62, Some(&other), None, &[]),
@@ -148,7 +150,7 @@ mod tests {
         for (machine, revision, declared, expected) in table {
             let found = differences(&program(machine, revision), &content, declared);
             let ids: Vec<String> =
-                found.iter().filter_map(|d| d.finding()).map(|id| id.to_string()).collect();
+                found.iter().filter_map(Difference::finding).map(|id| id.to_string()).collect();
             assert_eq!(ids, expected, "{machine} {revision:?}");
             for difference in &found {
                 let told = told("4.20 /usr/bin/app (amd64)", difference).unwrap().unwrap();

@@ -102,7 +102,7 @@ impl Repository {
         for (id, message) in &later {
             let reverts = reverts(message);
             if reverts != Reverts::default() {
-                takings.push(self.taking(id, reverts, &numbers)?);
+                takings.push(self.taking(id, &reverts, &numbers)?);
             }
         }
         let claim = Taking { id: claimed, holds: self.holds(&claimed)?, takes: BTreeSet::new() };
@@ -114,7 +114,7 @@ impl Repository {
     fn taking(
         &mut self,
         id: &ObjectId,
-        reverts: Reverts,
+        reverts: &Reverts,
         numbers: &BTreeMap<u64, BTreeSet<ObjectId>>,
     ) -> Result<Taking, Error> {
         let mut takes: BTreeSet<String> = reverts.commits.iter().cloned().collect();
@@ -146,13 +146,11 @@ impl Repository {
 /// What takes something back, if it still does. `above` are the reverts that led here: two that name
 /// each other take nothing back.
 fn taken_back(what: &Taking, takings: &[Taking], above: &mut Vec<ObjectId>) -> Option<ObjectId> {
-    let taken = |short: &String| what.holds.range(short.clone()..).next();
-    let takes = |taking: &&Taking| {
-        let mut takes = taking.takes.iter();
-        taking.id != what.id
-            && takes.any(|short| taken(short).is_some_and(|id| id.starts_with(short)))
+    let has = |short: &String| {
+        what.holds.range(short.clone()..).next().is_some_and(|id| id.starts_with(short))
     };
-    for taking in takings.iter().filter(takes) {
+    let names_it = |taking: &&Taking| taking.id != what.id && taking.takes.iter().any(has);
+    for taking in takings.iter().filter(names_it) {
         if above.contains(&taking.id) {
             continue;
         }

@@ -75,7 +75,7 @@ impl Active {
     }
 
     /// A request of another ticket that supersedes the active fix.
-    fn request(&self, commit: &str) -> String {
+    fn request(commit: &str) -> String {
         let request = but(&request::text_420(), request::COMMIT_420, commit);
         let request = but(&request, request::FIX_ID, "OCPBUGS-70000");
         let request = but(&request, "  pullRequests: [7110]\n", "");
@@ -97,8 +97,8 @@ impl Active {
 fn a_fix_supersedes_only_what_it_holds() {
     let active = Active::new();
     let says = ["does not descend from", "the image of an active bundle", "older code"];
-    refused(active.plan(&active.request(&active.aside), &[]), "downgrade/4.20/", &says);
-    active.plan(&active.request(&active.above), &[]).success();
+    refused(active.plan(&Active::request(&active.aside), &[]), "downgrade/4.20/", &says);
+    active.plan(&Active::request(&active.above), &[]).success();
     let made = active.chain.lab.json("other.json");
     assert_eq!(made["bases"][0]["origin"], "bundle");
     assert_eq!(made["fixes"][0]["along"][0]["title"], "Fix LDAP logins again", "{made:#}");
@@ -145,7 +145,7 @@ fn everything_given_another_day_the_same_digest() {
         ["--clusters", "clusters.json"],
     ]
     .concat();
-    let request = active.request(&active.above);
+    let request = Active::request(&active.above);
     let first = active.plan(&request, &given).success().json();
     let inputs: Vec<_> =
         first["document"]["inputs"].as_array().unwrap().iter().map(|i| &i["name"]).collect();

@@ -1,5 +1,5 @@
-//! Plans beside a dump of HostedClusters: what a cluster runs may be unknown, on its way from one version
-//! to another, or of its own.
+//! Plans beside a dump of `HostedClusters`: what a cluster runs may be unknown, on its way from one
+//! version to another, or of its own.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ fn proxied() -> Value {
     cluster
 }
 
-fn dump(upstream: &Upstream, cluster: Value) {
+fn dump(upstream: &Upstream, cluster: &Value) {
     let list = json!({"kind": "List", "items": [cluster]});
     upstream.file("clusters.json", &list.to_string());
 }
@@ -58,24 +58,24 @@ fn a_proxied_cluster_of_which_nothing_is_known() {
     let id = "impact/proxied/unclear";
     let mut nowhere = proxied();
     nowhere["spec"]["release"]["image"] = "quay.io/a/release:x".into();
-    dump(&upstream, nowhere.clone());
+    dump(&upstream, &nowhere);
     let output = upstream.plan(&request(AFFECTED), &GIVEN);
     refused(output, id, &["ocm/a: neither its release image nor its status"]);
     upstream.plan(&waiving(&request(AFFECTED), id), &GIVEN).success();
 
     let mut strange = proxied();
     strange["spec"]["platform"]["type"] = "Moon".into();
-    dump(&upstream, strange);
+    dump(&upstream, &strange);
     refused(upstream.plan(&request(AFFECTED), &GIVEN), id, &["its platform is not known"]);
 
     // What is known not to be covered does not matter.
     nowhere["spec"]["platform"]["type"] = "KubeVirt".into();
-    dump(&upstream, nowhere.clone());
+    dump(&upstream, &nowhere);
     upstream.plan(&request(AFFECTED), &GIVEN).success();
     nowhere["spec"]["platform"]["type"] = "AWS".into();
     nowhere["status"] =
         json!({"version": {"history": [{"version": "4.19.3", "state": "Completed"}]}});
-    dump(&upstream, nowhere);
+    dump(&upstream, &nowhere);
     upstream.plan(&request(AFFECTED), &GIVEN).success();
 }
 
@@ -88,13 +88,13 @@ fn a_cluster_on_its_way_is_judged_at_both_versions() {
     moving["status"] = json!({"version": {"history": [
         {"version": "4.20.6", "state": "Partial"}, {"version": "4.20.5", "state": "Completed"},
     ]}});
-    dump(&upstream, moving.clone());
+    dump(&upstream, &moving);
     refused(upstream.plan(&request(AFFECTED), &GIVEN), "impact/aws/4.20/proxied", &["ocm/a"]);
     let said = finding(&upstream.written(), "effective-image/updating");
     let said = said["message"].as_str().unwrap();
     assert!(said.contains("ocm/a (4.20.5, 4.20.6)"), "{said}");
     moving["status"]["version"]["history"][0]["state"] = "Completed".into();
-    dump(&upstream, moving);
+    dump(&upstream, &moving);
     upstream.plan(&request(AFFECTED), &GIVEN).success();
 }
 
@@ -104,7 +104,7 @@ fn an_endpoint_that_is_not_said_is_public() {
     let upstream = Upstream::with(&["4.20.5"]);
     let mut silent = proxied();
     silent["spec"]["platform"]["aws"] = json!({"region": "eu-west-1"});
-    dump(&upstream, silent);
+    dump(&upstream, &silent);
     refused(upstream.plan(&request(AFFECTED), &GIVEN), "impact/aws/4.20/proxied", &["ocm/a"]);
 }
 
@@ -113,12 +113,12 @@ fn an_annotation_that_cannot_be_made_out() {
     let upstream = Upstream::with(&["4.20.5"]);
     let id = "effective-image/unclear";
     for broken in ["cli", "etcd=not an image", "etcd="] {
-        dump(&upstream, cluster(&[("image-overrides", broken)]));
+        dump(&upstream, &cluster(&[("image-overrides", broken)]));
         refused(upstream.plan(&etcd(), &GIVEN), id, &["ocm/a"]);
         upstream.plan(&also_waiving(&etcd(), id), &GIVEN).success();
     }
     // An entry by version does not touch it.
-    dump(&upstream, cluster(&[("control-plane-operator-image", "")]));
+    dump(&upstream, &cluster(&[("control-plane-operator-image", "")]));
     upstream.plan(&request(AFFECTED), &GIVEN).success();
     assert_eq!(finding(&upstream.written(), id)["level"], "warning");
 }
@@ -128,7 +128,7 @@ fn an_annotation_that_cannot_be_made_out() {
 fn an_annotated_image_is_held_against_the_fix() {
     let upstream = Upstream::with(&["4.20.5"]);
     let own = |image: &str| {
-        dump(&upstream, cluster(&[("image-overrides", &format!("etcd={image}"))]));
+        dump(&upstream, &cluster(&[("image-overrides", &format!("etcd={image}"))]));
     };
     let base = upstream.component(Image::new("4.20", RELEASED));
     own(&format!("{ORIGIN}/ocp-v4.0-art-dev@{base}"));
@@ -195,7 +195,7 @@ fn an_annotation_for_one_component() {
         let tags = [(tag, base.as_str(), RELEASED)];
         upstream.payload_of("4.20.5", "4.20.5-multi", &["amd64", "arm64"], &tags);
         let image = upstream.fix(Image::new("hotfix", FIX));
-        dump(&upstream, cluster(&[(annotation, &image)]));
+        dump(&upstream, &cluster(&[(annotation, &image)]));
         let named = format!("component: {tag}\ndelivery: imageOverrides");
         let request = but(&etcd(), "component: etcd", &named);
         let id = "effective-image/aws/4.20.5/other-base";

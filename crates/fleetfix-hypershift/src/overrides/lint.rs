@@ -256,17 +256,13 @@ impl Found<'_> {
                         some(&edges)
                     )
                 }
-                None => {
-                    let missing = next_lines(*minor).find(|next| exists(*next, overrides, graph));
-                    let Some(next) =
-                        missing.filter(|_| !next_lines(*minor).any(|next| minors.contains(&next)))
-                    else {
-                        continue;
-                    };
-                    format!(
+                None if next_lines(*minor).any(|next| minors.contains(&next)) => continue,
+                None => match next_lines(*minor).find(|next| exists(*next, overrides, graph)) {
+                    None => continue,
+                    Some(next) => format!(
                         "{platform}: {minor} has entries and {next} has none: an update from {minor} to {next} loses the fix, unless the payloads of {next} have it"
-                    )
-                }
+                    ),
+                },
             };
             let path = format!("regresses/{}/{minor}", word(platform));
             self.add(FindingLevel::Blocking, &path, &message)?;

@@ -151,9 +151,13 @@ fn a_large_graph_is_judged_in_no_time() {
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
+/// Versions, edges between them, and the lines after 4.20.
+type After =
+    (&'static [&'static str], &'static [(&'static str, &'static str)], &'static [&'static str]);
+
 #[test]
 fn the_lines_after_a_line() {
-    let table: [(&[&str], &[(&str, &str)], &[&str]); 6] = [
+    let table: [After; 6] = [
         (&["4.20.0"], &[], &[]),
         (&["4.20.0", "4.21.0"], &[], &["4.21"]),
         (&["4.20.0", "5.0.0"], &[], &["5.0"]),
