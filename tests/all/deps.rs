@@ -20,7 +20,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fleetfix-signer", &["model", "trust"]),
     ("fleetfix-audit", &["model", "oci", "registry", "trust"]),
     ("fleetfix-task", &["model"]),
-    ("fleetfix-plan", &["audit", "hypershift", "model", "registry", "release", "source", "task"]),
+    (
+        "fleetfix-plan",
+        &["audit", "hypershift", "model", "program", "registry", "release", "source", "task"],
+    ),
     ("fleetfix-patch", &["model", "oci", "program", "registry", "task"]),
     ("fleetfix-sign", &["model", "registry", "signer", "task", "trust"]),
     ("fleetfix-attest", &["model", "oci", "registry", "signer", "task", "trust"]),

@@ -14,10 +14,12 @@
 
 use fleetfix_model::document::delivery::{ComponentClass, Delivery, DeliveryMethod, DeliveryScope};
 use fleetfix_model::document::finding::{Finding, FindingLevel};
+use fleetfix_model::document::rollout::{Rollout, Selector, Targets};
 use fleetfix_model::name::ComponentTag;
 use fleetfix_model::{HostedPlatform, Minor};
 
 use crate::Error;
+use crate::annotations::own;
 use crate::catalogue::HYPERSHIFT;
 use crate::finding::{finding, refusal, word};
 
@@ -110,6 +112,44 @@ pub fn choose_guarded(
     Ok((Some(delivery), findings))
 }
 
+/// What a request wants of the rollout and `overrides.yaml` cannot give: every matching cluster of an
+/// operator rolls at once, with the release of the operator.
+pub fn judge_rollout(
+    delivery: &Delivery,
+    rollout: Option<&Rollout>,
+    targets: Option<&Targets>,
+) -> Result<Vec<Finding>, Error> {
+    if delivery.method != DeliveryMethod::OverridesYaml {
+        return Ok(Vec::new());
+    }
+    let mut findings = Vec::new();
+    let mut cannot = |what: &str, wanted: &str| -> Result<(), Error> {
+        let (platform, minor) = (delivery.platform, delivery.minor);
+        let message = format!(
+            "the request wants {wanted}, and overrides.yaml on {platform} {minor} reaches every matching cluster of a HyperShift operator at once, with the operator's release: leave that away, deliver to single clusters, or have somebody accept that it is not kept"
+        );
+        let path = format!("delivery/{}/{minor}/{what}", word(platform));
+        findings.push(finding(FindingLevel::Blocking, &path, message)?);
+        Ok(())
+    };
+    if let Some(rollout) = rollout {
+        if rollout.waves.len() > 1 || rollout.waves.iter().any(|wave| wave.percent < 100) {
+            cannot("waves", "the fix to arrive in waves")?;
+        }
+        if rollout.max_parallel.is_some() {
+            cannot("max-parallel", "few clusters of a management cluster to roll at a time")?;
+        }
+    }
+    if let Some(targets) = targets {
+        let single =
+            |selector: &Selector| selector.cluster_id.is_some() || selector.label.is_some();
+        if targets.include.iter().chain(&targets.exclude).any(single) {
+            cannot("targets", "some clusters to be left out")?;
+        }
+    }
+    Ok(findings)
+}
+
 /// The way with the least reach, and why it is that.
 fn safest(place: Place<'_>) -> Option<(DeliveryMethod, &'static str)> {
     if place.tag.as_str() == HYPERSHIFT {
@@ -176,10 +216,13 @@ fn is_beaten(place: Place<'_>, method: DeliveryMethod) -> Option<String> {
                 .to_owned(),
         );
     }
-    let (_, annotation) = BEATEN.iter().find(|(known, _)| *known == tag)?;
-    Some(format!(
-        "on a cluster with the annotation {annotation}, that image wins over image-overrides: look for it first"
-    ))
+    let annotations: Vec<&str> = own::of(tag).filter_map(|name| name.split('/').nth(1)).collect();
+    (!annotations.is_empty()).then(|| {
+        format!(
+            "on a cluster with the annotation {}, that image wins over image-overrides: look for it first",
+            annotations.join(" or ")
+        )
+    })
 }
 
 /// How it arrives, and what taking it back needs.
@@ -199,14 +242,6 @@ const fn rollout(method: DeliveryMethod) -> &'static str {
         }
     }
 }
-
-/// Components whose image an annotation of its own names, before `image-overrides` is asked
-/// (`api/hypershift/v1beta1/hostedcluster_types.go`).
-const BEATEN: [(&str, &str); 3] = [
-    ("apiserver-network-proxy", "konnectivity-agent-image or konnectivity-server-image"),
-    ("aws-kms-encryption-provider", "aws-kms-provider-image"),
-    ("cluster-autoscaler", "cluster-autoscaler-image"),
-];
 
 /// True where `overrides.yaml` has a key for the platform
 /// (`hypershift-operator/controlplaneoperator-overrides/overrides.go`).

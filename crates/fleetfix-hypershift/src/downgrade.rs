@@ -44,6 +44,8 @@ pub struct Claim {
     pub name: String,
     /// Its commit in the release line's branch; `None`: it was not found there.
     pub commit: Option<Commit>,
+    /// The commit that takes it back in the fix's own history, if one does.
+    pub reverted: Option<AlongCommit>,
 }
 
 /// An image that the fix replaces.
@@ -138,7 +140,7 @@ impl Replacement {
         claim: &Claim,
         ancestry: &Ancestry,
     ) -> Result<Option<Finding>, Error> {
-        let Claim { name, commit } = claim;
+        let Claim { name, commit, reverted } = claim;
         let path = format!("ancestry/{}/{}", self.minor, name.trim_start_matches('#'));
         let message = match commit {
             None => format!(
@@ -146,7 +148,7 @@ impl Replacement {
                 self.minor
             ),
             Some(commit) => match ancestry.get(&(commit.clone(), fix.clone())).copied().flatten() {
-                Some(true) => return Ok(None),
+                Some(true) => return self.about_revert(name, reverted.as_ref()),
                 Some(false) => format!(
                     "{name} ({commit}) is not in the fix's commit {fix}: build the fix on a commit that holds it"
                 ),
@@ -155,6 +157,20 @@ impl Replacement {
                 ),
             },
         };
+        finding(FindingLevel::Blocking, &path, message).map(Some)
+    }
+
+    /// An ancestor that was taken back is in the history and not in the code.
+    fn about_revert(
+        &self,
+        name: &str,
+        reverted: Option<&AlongCommit>,
+    ) -> Result<Option<Finding>, Error> {
+        let Some(AlongCommit { commit, title }) = reverted else { return Ok(None) };
+        let message = format!(
+            "{name} is in the history of the fix and was taken back since by {commit} (\"{title}\"): build the fix on a commit that holds it, or claim what brought it back"
+        );
+        let path = format!("ancestry/{}/{}/reverted", self.minor, name.trim_start_matches('#'));
         finding(FindingLevel::Blocking, &path, message).map(Some)
     }
 

@@ -170,19 +170,21 @@ impl Overriding {
     }
 }
 
-/// An effective image that is named by a tag: what runs may be another by now.
+/// An effective image that is named by a tag: what runs may be another by now. Where the fix is put
+/// into single clusters that blocks: what it takes the place of is then not known there.
 pub fn mutable(
     platform: HostedPlatform,
     version: &Version,
-    effective: &Effective,
+    image: &Reference,
+    by_version: bool,
 ) -> Result<Option<Finding>, Error> {
-    if effective.image.digest.is_some() {
+    if image.digest.is_some() {
         return Ok(None);
     }
+    let level = if by_version { FindingLevel::Warning } else { FindingLevel::Blocking };
     let message = format!(
-        "{platform} {version} runs {}, which a tag names: what runs may differ from what was read; have the entry name the digest",
-        effective.image
+        "{platform} {version} runs {image}, which a tag names: what runs may differ from what was read; have the entry name the digest"
     );
     let path = format!("effective-image/{}/{}/mutable", word(platform), version.minor());
-    finding(FindingLevel::Warning, &path, message).map(Some)
+    finding(level, &path, message).map(Some)
 }

@@ -142,6 +142,18 @@ impl Graph {
         self.nodes.get(start..end).unwrap_or_default().iter().map(|node| &node.version)
     }
 
+    /// The release lines that upgrades out of a line lead to: those that its edges lead to, else those
+    /// of [`next_lines`] that the graph has. None: the graph does not show where upgrades lead.
+    pub fn lines_after(&self, minor: Minor) -> BTreeSet<Minor> {
+        let edges = self.line(minor).flat_map(|version| self.edges_from(version));
+        let led: BTreeSet<Minor> =
+            edges.map(|edge| edge.to.minor()).filter(|to| *to > minor).collect();
+        if !led.is_empty() {
+            return led;
+        }
+        next_lines(minor).filter(|next| self.line(*next).len() > 0).collect()
+    }
+
     /// The upgrades that leave a version, sorted by where they lead.
     pub fn edges_from(&self, version: &Version) -> impl Iterator<Item = Edge<'_>> {
         let edges = self.leaving(version).and_then(|range| self.edges.get(range));
@@ -161,6 +173,14 @@ impl Graph {
     fn index(&self, version: &Version) -> Option<usize> {
         self.nodes.binary_search_by(|node| node.version.cmp(version)).ok()
     }
+}
+
+/// The release lines that may follow one: the next of the same major version, and the first of the
+/// next, because nobody knows beforehand which line is the last of its major version.
+pub fn next_lines(minor: Minor) -> impl Iterator<Item = Minor> {
+    let same = minor.minor.checked_add(1).map(|number| Minor { minor: number, ..minor });
+    let next = minor.major.checked_add(1).map(|major| Minor { major, minor: 0 });
+    same.into_iter().chain(next)
 }
 
 /// The canonical form, whose digest stands in a plan.

@@ -4,6 +4,7 @@ use fleetfix_model::document::FixPlan;
 use fleetfix_model::document::finding::{CheckState, PlanCheck};
 use fleetfix_model::document::plan::Status;
 
+use crate::fixed;
 use crate::sources::Given;
 
 /// Checks that need nothing but the request and its payloads, by the first part of their findings'
@@ -22,7 +23,7 @@ const ALWAYS: [&str; 10] = [
 ];
 
 /// Checks that need something which may not have been given.
-const SOMETIMES: [(&str, Needs, &str); 8] = [
+const SOMETIMES: [(&str, Needs, &str); 9] = [
     (
         "ancestry",
         Needs::Git,
@@ -32,6 +33,11 @@ const SOMETIMES: [(&str, Needs, &str); 8] = [
         "conflict",
         Needs::Channel,
         "no channel was given: nobody checked for another active fix of the same component and version",
+    ),
+    (
+        fixed::CHECK,
+        Needs::Git,
+        "no git repository was given: nobody checked that payloads which are called fixed hold the fix",
     ),
     (
         "downgrade",
@@ -56,7 +62,7 @@ const SOMETIMES: [(&str, Needs, &str); 8] = [
     (
         "platform",
         Needs::Git,
-        "no git repository was given: the titles of the pull requests were not held against the platforms",
+        "no git repository was given: the titles and files of the pull requests were not held against the platforms",
     ),
     (
         "upgrade",
@@ -64,6 +70,9 @@ const SOMETIMES: [(&str, Needs, &str); 8] = [
         "no update graph was given: versions that no payload or request names are not covered, and upgrade paths were not followed",
     ),
 ];
+
+/// Why nobody looked whether images can be pulled.
+const REPOSITORY: &str = "where clusters pull from is settled when the fix is published: nobody checked that the customer's pull secret, the management nodes and, where the image runs there, customer nodes can read it, nor that its prefix is allowed there";
 
 /// What a check needs.
 #[derive(Clone, Copy, Debug)]
@@ -87,8 +96,8 @@ impl Needs {
     }
 }
 
-/// The checks of a plan, sorted.
-pub fn of(given: &Given) -> Vec<PlanCheck> {
+/// The checks of a plan, sorted. `not_made` are those that were left out for a reason of their own.
+pub fn of(given: &Given, not_made: &[(String, String)]) -> Vec<PlanCheck> {
     let check = |name: &str, reason: Option<&str>| PlanCheck {
         name: name.to_owned(),
         state: if reason.is_none() { CheckState::Made } else { CheckState::NotMade },
@@ -100,7 +109,9 @@ pub fn of(given: &Given) -> Vec<PlanCheck> {
             check(name, Some(*reason).filter(|_| !needs.are_met(given)))
         }),
     );
-    checks.push(check("parity", Some("programs were not compared with those they replace")));
+    checks.push(check("repository", Some(REPOSITORY)));
+    checks.retain(|check| !not_made.iter().any(|(name, _)| *name == check.name));
+    checks.extend(not_made.iter().map(|(name, reason)| check(name, Some(reason))));
     checks.sort_by(|a, b| a.name.cmp(&b.name));
     checks
 }

@@ -2,9 +2,13 @@
 //!
 //! Facts: openshift/hypershift 3ee9615567, `api/hypershift/v1beta1/hostedcluster_types.go`.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use fleetfix_hypershift::annotations::{CPO_IMAGE, IMAGE_OVERRIDES, entries, own};
 use fleetfix_hypershift::catalogue::HYPERSHIFT;
 use fleetfix_hypershift::effective::Annotated;
 use fleetfix_model::name::ComponentTag;
@@ -19,19 +23,6 @@ pub const MAX_SIZE: u64 = 256 << 20;
 /// Most clusters of one dump.
 const MAX_CLUSTERS: usize = 100_000;
 
-const PREFIX: &str = "hypershift.openshift.io/";
-/// The annotation that names an image of the control plane operator.
-const CPO_IMAGE: &str = "control-plane-operator-image";
-/// The annotation that names images of other components, `tag=image,tag=image`.
-const IMAGE_OVERRIDES: &str = "image-overrides";
-/// Annotations that name the image of one component, and beat `image-overrides`.
-const OWN: [(&str, &str); 4] = [
-    ("cluster-autoscaler", "cluster-autoscaler-image"),
-    ("aws-kms-encryption-provider", "aws-kms-provider-image"),
-    ("apiserver-network-proxy", "konnectivity-server-image"),
-    ("cluster-capi-controllers", "capi-manager-image"),
-];
-
 /// A HostedCluster.
 #[derive(Clone, Debug)]
 pub struct Cluster {
@@ -41,8 +32,8 @@ pub struct Cluster {
     pub platform: Option<HostedPlatform>,
     /// The release that its control plane is on.
     pub release: String,
-    /// The version that its status says, newest first.
-    pub history: Option<Version>,
+    /// What its status says of the versions that it ran, newest first.
+    history: Vec<HistoryEntry>,
     annotations: BTreeMap<String, String>,
     platform_spec: PlatformSpec,
     proxy: Option<Proxy>,
@@ -166,10 +157,19 @@ struct Endpoint {
     host: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct HistoryEntry {
     #[serde(default)]
     version: String,
+    #[serde(default)]
+    state: String,
+}
+
+impl HistoryEntry {
+    /// True if the update to it came to its end; any other is on its way, or was left half-way.
+    fn is_completed(&self) -> bool {
+        self.state == "Completed"
+    }
 }
 
 /// Reads a dump: a list of `HostedClusters`, or one.
@@ -211,7 +211,7 @@ fn cluster(metadata: Metadata, spec: Spec, status: Option<Status>) -> Cluster {
     let control_plane = spec.control_plane_release.is_some();
     let release = spec.control_plane_release.unwrap_or(spec.release).image;
     let of = if control_plane { status.control_plane_version } else { status.version };
-    let history = of.and_then(|of| of.history.first()?.version.parse().ok());
+    let history = of.map(|of| of.history).unwrap_or_default();
     Cluster {
         name: format!("{}/{}", metadata.namespace, metadata.name),
         platform: serde_json::from_value(kind).ok(),
@@ -225,25 +225,40 @@ fn cluster(metadata: Metadata, spec: Spec, status: Option<Status>) -> Cluster {
 }
 
 impl Cluster {
-    /// The version that its control plane is on: that of the payload it names, else what its status
-    /// says.
-    pub fn version(&self, payloads: &Index) -> Option<Version> {
+    /// The versions whose images its control plane may run: that of the payload that it is asked to
+    /// run, and what its status says from the newest down to the last one that was completed. More
+    /// than one: an update is under way, and some of its pods are still of the older version. None:
+    /// nobody knows.
+    pub fn versions(&self, payloads: &Index) -> BTreeSet<Version> {
         let named = self.release.parse::<Reference>().ok();
         let payload = named.and_then(|name| payloads.find(&name));
-        payload.map(|payload| payload.version.clone()).or_else(|| self.history.clone())
+        let mut versions: BTreeSet<Version> =
+            payload.map(|payload| payload.version.clone()).into_iter().collect();
+        for entry in &self.history {
+            versions.extend(entry.version.parse::<Version>());
+            if entry.is_completed() {
+                break;
+            }
+        }
+        versions
     }
 
     /// True if the nodes reach the API server through a proxy. Their static pod for that runs the image
     /// of the control plane operator, so that another image is another configuration of every node
     /// (`hypershift-operator/controllers/nodepool/config.go`, `support/netutil/public.go`). An address
-    /// that is not known counts as one that no exception covers.
+    /// that is not known counts as one that no exception covers, and what is left out as the default
+    /// of the API: `endpointAccess: Public` on AWS (CRD `hostedclusters`, v1beta1), an empty topology
+    /// on Azure.
     pub fn is_proxied(&self) -> bool {
         let Some(proxy) = self.proxy.as_ref().filter(|proxy| !proxy.https_proxy.is_empty()) else {
             return false;
         };
         let platform = &self.platform_spec;
         let through_internet = match platform.kind.as_str() {
-            "AWS" => platform.aws.as_ref().is_none_or(|aws| aws.endpoint_access == "Public"),
+            "AWS" => {
+                let access = platform.aws.as_ref().map_or("", |aws| aws.endpoint_access.as_str());
+                matches!(access, "" | "Public")
+            }
             "Azure" => {
                 let topology = platform.azure.as_ref().map_or("", |azure| azure.topology.as_str());
                 matches!(topology, "" | "Public")
@@ -254,24 +269,40 @@ impl Cluster {
         through_internet && !host.is_some_and(|host| excepts(&proxy.no_proxy, host))
     }
 
-    /// What an annotation names for a component. `Err`: it names something that is no reference.
-    fn image_of(&self, component: &ComponentTag) -> Option<Result<Reference, String>> {
-        let annotation = |name: &str| self.annotations.get(&format!("{PREFIX}{name}"));
-        let own = OWN.iter().find(|(tag, _)| *tag == component.as_str());
-        let named = if component.as_str() == HYPERSHIFT {
-            annotation(CPO_IMAGE).map(String::as_str)
-        } else {
-            own.and_then(|(_, name)| annotation(name)).map(String::as_str).or_else(|| {
-                // The last one counts (`support/releaseinfo/static_provider.go`).
-                let pairs = annotation(IMAGE_OVERRIDES)?.split(',');
-                pairs
-                    .filter_map(|pair| pair.split_once('='))
-                    .filter(|(tag, _)| *tag == component.as_str())
-                    .map(|(_, image)| image)
-                    .next_back()
-            })
-        }?;
-        Some(named.parse().map_err(|_| named.chars().take(200).collect()))
+    /// What annotations name for a component: several where each is for another of its workloads.
+    /// `Err`: what is there cannot be read.
+    fn images_of(&self, component: &ComponentTag) -> Vec<Result<Reference, String>> {
+        let annotation = |name: &str| self.annotations.get(name).map(String::as_str);
+        let reference = |text: &str| {
+            let short = || text.chars().take(200).collect::<String>();
+            text.parse()
+                .map_err(|_| format!("its annotation names `{}`, which is no reference", short()))
+        };
+        let tag = component.as_str();
+        if tag == HYPERSHIFT {
+            return annotation(CPO_IMAGE).map(reference).into_iter().collect();
+        }
+        let own: Vec<Option<&str>> = own::of(tag).map(annotation).collect();
+        let mut images: Vec<_> = own.iter().flatten().copied().map(reference).collect();
+        // The last one counts (`support/releaseinfo/static_provider.go`).
+        let mut last = None;
+        for entry in entries(annotation(IMAGE_OVERRIDES).unwrap_or_default()) {
+            match entry {
+                Ok((of, image)) if of == tag => last = Some(image),
+                Ok(_) => {}
+                Err(pair) => {
+                    let short: String = pair.chars().take(200).collect();
+                    images.push(Err(format!(
+                        "its image-overrides has `{short}`, which is no `tag=image`"
+                    )));
+                }
+            }
+        }
+        // Where every workload has an annotation of its own, nothing is left for this one.
+        if own.is_empty() || own.contains(&None) {
+            images.extend(last.map(reference));
+        }
+        images
     }
 }
 
@@ -288,10 +319,34 @@ fn excepts(no_proxy: &str, host: &str) -> bool {
 /// The annotations of a dump for one component.
 #[derive(Debug, Default)]
 pub struct Annotations {
-    /// Clusters with an image of their own.
+    /// Clusters with an image of their own, for each version that they may run.
     pub annotated: Vec<Annotated>,
-    /// Clusters of which something cannot be told, and what.
-    pub unclear: Vec<(String, String)>,
+    /// Clusters of which something cannot be told.
+    pub unclear: Vec<Unclear>,
+    /// Clusters that are on their way from one version to another, and that matter: annotated ones,
+    /// and such as a proxy leads to.
+    pub updating: BTreeMap<String, BTreeSet<Version>>,
+}
+
+/// A cluster of which something cannot be told.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Unclear {
+    /// Namespace and name.
+    pub cluster: String,
+    /// What.
+    pub problem: String,
+    /// Its platform, where it is known.
+    pub platform: Option<HostedPlatform>,
+    /// The versions that it may run; none: that is not known.
+    pub versions: BTreeSet<Version>,
+}
+
+impl Unclear {
+    /// True if it may be at a place.
+    pub fn may_be_at(&self, platform: HostedPlatform, version: &Version) -> bool {
+        self.platform.is_none_or(|own| own == platform)
+            && (self.versions.is_empty() || self.versions.contains(version))
+    }
 }
 
 /// Finds the annotations for a component.
@@ -302,136 +357,50 @@ pub fn annotations(
 ) -> Annotations {
     let mut found = Annotations::default();
     for cluster in clusters {
-        let Some(image) = cluster.image_of(component) else { continue };
-        match (image, cluster.platform, cluster.version(payloads)) {
-            (Ok(image), Some(platform), Some(version)) => found.annotated.push(Annotated {
-                cluster: cluster.name.clone(),
-                platform,
-                version,
-                image,
-            }),
-            (Err(text), ..) => {
-                let problem = format!("its annotation names `{text}`, which is no reference");
-                found.unclear.push((cluster.name.clone(), problem));
-            }
-            (Ok(_), None, _) => {
-                found.unclear.push((cluster.name.clone(), "its platform is not known".into()));
-            }
-            (Ok(_), _, None) => {
-                let problem = "neither its release image nor its status say which version it runs";
-                found.unclear.push((cluster.name.clone(), problem.into()));
+        let images = cluster.images_of(component);
+        let proxied = component.as_str() == HYPERSHIFT && cluster.is_proxied();
+        if images.is_empty() && !proxied {
+            continue;
+        }
+        let versions = cluster.versions(payloads);
+        if versions.len() > 1 {
+            found.updating.insert(cluster.name.clone(), versions.clone());
+        }
+        for image in images {
+            match (image, cluster.platform) {
+                (Ok(image), Some(platform)) if !versions.is_empty() => {
+                    found.annotated.extend(versions.iter().map(|version| Annotated {
+                        cluster: cluster.name.clone(),
+                        platform,
+                        version: version.clone(),
+                        image: image.clone(),
+                    }));
+                }
+                (Ok(_), None) => found.unclear.push(cluster.unclear(NO_PLATFORM, &versions)),
+                (Ok(_), Some(_)) => found.unclear.push(cluster.unclear(NO_VERSION, &versions)),
+                (Err(problem), _) => found.unclear.push(cluster.unclear(&problem, &versions)),
             }
         }
     }
     found.annotated.sort_by(|a, b| (&a.cluster, &a.version).cmp(&(&b.cluster, &b.version)));
     found.unclear.sort();
+    found.unclear.dedup();
     found
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
+/// Said of a cluster whose platform is none that is known.
+pub const NO_PLATFORM: &str = "its platform is not known";
+/// Said of a cluster whose version is not known.
+pub const NO_VERSION: &str = "neither its release image nor its status say which version it runs";
 
-    use super::*;
-
-    fn dump(annotations: &serde_json::Value) -> Vec<u8> {
-        let cluster = json!({
-            "apiVersion": "hypershift.openshift.io/v1beta1", "kind": "HostedCluster",
-            "metadata": {"namespace": "ocm-1", "name": "a", "annotations": annotations},
-            "spec": {"release": {"image": "quay.io/a/release:4.20.1"}, "platform": {"type": "AWS"}, "other": 1},
-            "status": {"version": {"history": [{"state": "Completed", "version": "4.20.1"}, {"version": "4.20.0"}]}},
-        });
-        json!({"apiVersion": "v1", "kind": "List", "items": [cluster]}).to_string().into_bytes()
-    }
-
-    #[expect(clippy::needless_pass_by_value, reason = "values are written in the call")]
-    fn found(component: &str, annotations: serde_json::Value) -> (Vec<String>, usize) {
-        let clusters = read(Path::new("dump.json"), &dump(&annotations)).unwrap();
-        let found = super::annotations(&clusters, &component.parse().unwrap(), &Index::default());
-        let told =
-            |a: &Annotated| format!("{} {} {} {}", a.cluster, a.platform, a.version, a.image);
-        (found.annotated.iter().map(told).collect(), found.unclear.len())
-    }
-
-    #[test]
-    fn annotations_of_a_component() {
-        let cpo = "hypershift.openshift.io/control-plane-operator-image";
-        let overrides = "hypershift.openshift.io/image-overrides";
-        let autoscaler = "hypershift.openshift.io/cluster-autoscaler-image";
-        let a = "ocm-1/a AWS 4.20.1 quay.io/a/b:x";
-        let table = [
-            ("hypershift", json!({}), vec![], 0),
-            ("hypershift", json!({cpo: "quay.io/a/b:x"}), vec![a], 0),
-            ("hypershift", json!({cpo: ""}), vec![], 1),
-            ("hypershift", json!({overrides: "hypershift=quay.io/a/b:x"}), vec![], 0),
-            ("etcd", json!({cpo: "quay.io/a/b:x"}), vec![], 0),
-            ("etcd", json!({overrides: "etcd=quay.io/a/b:y,x,etcd=quay.io/a/b:x"}), vec![a], 0),
-            (
-                "cluster-autoscaler",
-                json!({overrides: "cluster-autoscaler=quay.io/a/b:y", autoscaler: "quay.io/a/b:x"}),
-                vec![a],
-                0,
-            ),
-        ];
-        for (component, annotations, expected, unclear) in table {
-            let told = format!("{component} {annotations}");
-            let (annotated, unclear_found) = found(component, annotations);
-            assert_eq!(annotated, expected, "{told}");
-            assert_eq!(unclear_found, unclear, "{told}");
-        }
-    }
-
-    #[test]
-    fn who_goes_through_a_proxy() {
-        let (aws, azure) = ("AWS", "Azure");
-        let public = json!({"endpointAccess": "Public"});
-        let private = json!({"endpointAccess": "PublicAndPrivate"});
-        let proxy = |no: &str| json!({"httpsProxy": "http://proxy:3128", "noProxy": no});
-        let table = [
-            (aws, &public, json!({}), false),
-            (aws, &public, proxy(""), true),
-            (aws, &private, proxy(""), false),
-            (aws, &public, proxy("api.a.example"), false),
-            (aws, &public, proxy(".b.example, .a.example"), false),
-            (aws, &public, proxy("a.example"), false),
-            (aws, &public, proxy("*"), false),
-            (aws, &public, proxy("pi.a.example,.api.a.example,b.example"), true),
-            (azure, &json!({}), proxy(""), true),
-            (azure, &json!({"topology": "Private"}), proxy(""), false),
-            ("KubeVirt", &json!({}), proxy(""), true),
-        ];
-        for (platform, spec, proxy, expected) in table {
-            let told = format!("{platform} {spec} {proxy}");
-            let dump = json!({
-                "kind": "HostedCluster", "metadata": {"name": "a", "namespace": "n"},
-                "spec": {
-                    "release": {"image": "x"}, "configuration": {"proxy": proxy},
-                    "platform": {"type": platform, platform.to_lowercase(): spec},
-                },
-                "status": {"controlPlaneEndpoint": {"host": "api.a.example", "port": 443}},
-            });
-            let clusters = read(Path::new("dump.json"), dump.to_string().as_bytes()).unwrap();
-            assert_eq!(clusters[0].is_proxied(), expected, "{told}");
-        }
-    }
-
-    #[test]
-    fn one_cluster_yaml_and_what_is_none() {
-        let yaml = "apiVersion: hypershift.openshift.io/v1beta1\nkind: HostedCluster\n\
-            metadata:\n  name: a\n  namespace: n\nspec:\n  release:\n    image: quay.io/a/r:x\n  \
-            controlPlaneRelease:\n    image: quay.io/a/r:y\n  platform:\n    type: Azure\n";
-        let clusters = read(Path::new("dump.yaml"), yaml.as_bytes()).unwrap();
-        assert_eq!((clusters.len(), clusters[0].release.as_str()), (1, "quay.io/a/r:y"));
-        assert_eq!(clusters[0].platform, Some(HostedPlatform::Azure));
-        for bad in [
-            "",
-            "{",
-            "[]",
-            "kind: Pod\n",
-            r#"{"kind":"HostedCluster"}"#,
-            r#"{"kind":"List","items":[{}]}"#,
-        ] {
-            assert!(read(Path::new("dump"), bad.as_bytes()).is_err(), "{bad}");
+impl Cluster {
+    /// What cannot be told of it.
+    pub fn unclear(&self, problem: &str, versions: &BTreeSet<Version>) -> Unclear {
+        Unclear {
+            cluster: self.name.clone(),
+            problem: problem.to_owned(),
+            platform: self.platform,
+            versions: versions.clone(),
         }
     }
 }

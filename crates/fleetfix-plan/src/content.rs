@@ -1,6 +1,6 @@
 //! The files to put in, by digest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,14 @@ use fleetfix_model::digest::Hasher;
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::{BaseImage, FileContent, PlannedFile, PlannedFix};
 use fleetfix_model::document::request::{FileChange, MinorFix};
+use fleetfix_model::media::VCS_REF;
+use fleetfix_model::name::Commit;
 use fleetfix_model::{Digest, Minor, Platform, Reference, Repository};
 use fleetfix_registry::Client;
+use fleetfix_release::image::ComponentImage;
 
 use crate::Error;
-use crate::base::Bases;
+use crate::base::{self, Bases};
 use crate::request::Request;
 
 /// Largest file that is put into an image, in bytes. The control plane operator has 200 MB.
@@ -28,27 +31,58 @@ const ARCH: &str = "{arch}";
 pub struct Fixes {
     /// One per release line, sorted.
     pub planned: Vec<PlannedFix>,
+    /// What finished images are, by release line.
+    pub finished: BTreeMap<Minor, Finished>,
     /// What was found.
     pub findings: Vec<Finding>,
 }
 
+impl Fixes {
+    /// Checks that could not be made, with the reason.
+    pub fn not_made(&self) -> Vec<(String, String)> {
+        let unlabelled = self.finished.iter().filter(|(_, finished)| finished.commit.is_none());
+        let told = |(minor, finished): (&Minor, &Finished)| {
+            let reason = format!(
+                "{} names no one commit in its label `{VCS_REF}`: nobody checked which commit it was built from, and what is said of its history is about the commit that the request names",
+                finished.image
+            );
+            (format!("image/{minor}/commit"), reason)
+        };
+        unlabelled.map(told).collect()
+    }
+}
+
+/// An image that takes the place of what runs as it is.
+#[derive(Debug)]
+pub struct Finished {
+    /// Where it is, by digest.
+    image: Reference,
+    /// The commit that its label names, the same on all of its platforms.
+    pub commit: Option<Commit>,
+    /// What it is for.
+    pub platforms: BTreeSet<Platform>,
+    /// The labels that HyperShift reads and that it has on all of them.
+    pub labels: BTreeSet<String>,
+}
+
 /// Pins the files and images of every fix that a base takes.
 pub async fn pin(client: &Client, request: &Request, bases: &Bases) -> Result<Fixes, Error> {
-    let mut fixes = Fixes { planned: Vec::new(), findings: Vec::new() };
+    let mut fixes = Fixes { planned: Vec::new(), finished: BTreeMap::new(), findings: Vec::new() };
     for (i, fix) in request.document.fixes.iter().enumerate() {
         let platforms = platforms(bases, fix.minor);
         if platforms.is_empty() {
             continue;
         }
-        let image = match &fix.image {
-            Some(image) => {
-                let (pinned, findings) = finished(client, request, fix.minor, image, bases).await?;
-                fixes.findings.extend(findings);
-                Some(pinned)
-            }
-            None => None,
-        };
-        fixes.planned.push(planned(request, i, fix, image, &platforms)?);
+        let mut planned = planned(request, i, fix, &platforms)?;
+        if let Some(image) = &fix.image {
+            let (finished, findings) = finished(client, request, fix, image, bases).await?;
+            fixes.findings.extend(findings);
+            // What it says of itself counts for more than what the request says of it.
+            planned.commit = finished.commit.clone().or(planned.commit);
+            planned.image = Some(finished.image.clone());
+            fixes.finished.insert(fix.minor, finished);
+        }
+        fixes.planned.push(planned);
     }
     fixes.planned.sort_by_key(|fix| fix.minor);
     Ok(fixes)
@@ -67,7 +101,6 @@ fn planned(
     request: &Request,
     index: usize,
     fix: &MinorFix,
-    image: Option<Reference>,
     platforms: &BTreeSet<Platform>,
 ) -> Result<PlannedFix, Error> {
     let architectures: BTreeSet<&str> = platforms.iter().map(|p| p.architecture.as_str()).collect();
@@ -89,7 +122,7 @@ fn planned(
         along_more: 0,
         files,
         remove,
-        image,
+        image: None,
     })
 }
 
@@ -145,10 +178,11 @@ fn hash(field: &str, path: &Path) -> Result<(Digest, u64), Error> {
 async fn finished(
     client: &Client,
     request: &Request,
-    minor: Minor,
+    fix: &MinorFix,
     image: &Reference,
     bases: &Bases,
-) -> Result<(Reference, Vec<Finding>), Error> {
+) -> Result<(Finished, Vec<Finding>), Error> {
+    let minor = fix.minor;
     let named = |e| Error::of_request(request, e);
     if matches!(image.repository, Repository::Layout(_)) {
         let source = fleetfix_model::document::Rule::new(
@@ -167,6 +201,8 @@ async fn finished(
         let path = format!("image/{minor}/mutable");
         findings.push(finding(FindingLevel::Blocking, &path, message).map_err(named)?);
     }
+    let (commit, said) = built_from(fix, image, &read).map_err(named)?;
+    findings.extend(said);
     let has = |platform: &Platform| read.images.iter().any(|p| p.platform == *platform);
     let missing: Vec<String> = platforms(bases, minor)
         .iter()
@@ -188,5 +224,98 @@ async fn finished(
         let lost = labels::lost(base.digest, &base.hypershift_labels, &ours);
         findings.extend(lost.map_err(named)?);
     }
-    Ok((image.repository.at(read.digest), findings))
+    let finished = Finished {
+        image: image.repository.at(read.digest),
+        commit,
+        platforms: read.images.into_iter().map(|image| image.platform).collect(),
+        labels: ours,
+    };
+    Ok((finished, findings))
+}
+
+/// The commit that a finished image says it was built from, in the label that HyperShift's own gate
+/// reads (`verify-pr-in-image.sh`). What the request says must be the same: ancestry is judged on it.
+fn built_from(
+    fix: &MinorFix,
+    image: &Reference,
+    read: &ComponentImage,
+) -> Result<(Option<Commit>, Option<Finding>), fleetfix_hypershift::Error> {
+    let named: BTreeSet<Option<&str>> =
+        read.images.iter().map(|image| image.labels.get(VCS_REF).map(String::as_str)).collect();
+    let commit = base::label(read);
+    let problem = match (&commit, &fix.commit) {
+        (Some(label), Some(said)) if label != said => format!(
+            "says in its label `{VCS_REF}` that it was built from {label}, and the request says {said}: name the commit that it was built from"
+        ),
+        (Some(_), _) => return Ok((commit, None)),
+        // Nothing is said: the plan lists the check as not made.
+        (None, _) if named.iter().all(Option::is_none) => return Ok((None, None)),
+        (None, _) => {
+            let named: Vec<String> = named
+                .iter()
+                .map(|text| text.unwrap_or("nothing").chars().take(100).collect())
+                .collect();
+            format!(
+                "names no one commit in its label `{VCS_REF}`, but {}: build it from one commit for all platforms",
+                named.join(" and ")
+            )
+        }
+    };
+    let path = format!("image/{}/commit", fix.minor);
+    let said = finding(FindingLevel::Blocking, &path, format!("{image} {problem}"))?;
+    Ok((commit, Some(said)))
+}
+
+#[cfg(test)]
+mod tests {
+    use fleetfix_release::image::PlatformImage;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What labels of two platforms say, and the request; the commit that is taken, and what is said.
+    type Case<'a> = ([Option<&'a str>; 2], Option<&'a str>, Option<&'a str>, Option<&'a str>);
+
+    #[test]
+    fn what_a_finished_image_was_built_from() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let (a, b) = (a.as_str(), b.as_str());
+        let none = "names no one commit";
+        let table: [Case<'_>; 8] = [
+            ([Some(a), Some(a)], Some(a), Some(a), None),
+            ([Some(a), Some(a)], None, Some(a), None),
+            ([Some(a), Some(a)], Some(b), Some(a), Some("and the request says")),
+            ([None, None], Some(a), None, None),
+            ([Some(a), None], Some(a), None, Some(none)),
+            ([Some(a), Some(b)], Some(a), None, Some(none)),
+            ([Some("main"), Some("main")], Some(a), None, Some(none)),
+            ([Some(""), Some("")], None, None, Some(none)),
+        ];
+        for (labels, said, expected, problem) in table {
+            let mut fix = json!({"minor": "4.20", "image": "quay.io/a/b:x"});
+            if let Some(commit) = said {
+                fix["commit"] = commit.into();
+            }
+            let fix: MinorFix = serde_json::from_value(fix).unwrap();
+            let platform = |architecture: &str, label: Option<&str>| PlatformImage {
+                platform: format!("linux/{architecture}").parse().unwrap(),
+                manifest: Digest::of(architecture.as_bytes()),
+                labels: label.iter().map(|l| (VCS_REF.to_owned(), (*l).to_owned())).collect(),
+            };
+            let image = ComponentImage {
+                digest: Digest::of(b""),
+                media_type: String::new(),
+                images: vec![platform("amd64", labels[0]), platform("arm64", labels[1])],
+            };
+            let name = fix.image.clone().unwrap();
+            let (commit, found) = built_from(&fix, &name, &image).unwrap();
+            assert_eq!(commit.as_ref().map(Commit::as_str), expected, "{labels:?} {said:?}");
+            assert_eq!(found.is_some(), problem.is_some(), "{labels:?} {said:?}");
+            if let Some(found) = found {
+                assert!(found.message.contains(problem.unwrap()), "{}", found.message);
+                assert_eq!(found.id.as_str(), "image/4.20/commit");
+                assert!(found.blocks() && found.waivable);
+            }
+        }
+    }
 }

@@ -43,6 +43,10 @@ pub fn decide(
         let method = delivery.as_ref().map(|delivery| delivery.method);
         let (touched, said) = impact::assess(tag, class, platform, minor, method, catalogue)?;
         delivered.findings.extend(said);
+        if let Some(delivery) = &delivery {
+            let (rollout, targets) = (request.rollout.as_ref(), request.targets.as_ref());
+            delivered.findings.extend(delivery::judge_rollout(delivery, rollout, targets)?);
+        }
         delivered.deliveries.extend(delivery);
         delivered.impacts.push(touched);
     }

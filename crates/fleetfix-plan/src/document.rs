@@ -44,6 +44,8 @@ pub struct Parts<'a> {
     pub fixes: Fixes,
     /// What was found on the way.
     pub findings: Findings,
+    /// Checks that were left out, with the reason.
+    pub not_made: Vec<(String, String)>,
 }
 
 /// Makes the plan.
@@ -108,7 +110,7 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
         frontier,
         delivery: delivered.deliveries,
         impact: delivered.impacts,
-        checks: check::of(given),
+        checks: check::of(given, &parts.not_made),
         findings: findings.waived(&document.waivers).map_err(named)?,
         supersedes: sorted(&document.supersedes),
         conflicts: sorted(&document.conflicts),

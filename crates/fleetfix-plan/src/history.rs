@@ -28,6 +28,8 @@ pub struct History {
     lines: BTreeMap<Minor, Line>,
     /// Pull requests by name, and what they are called.
     titles: BTreeMap<String, String>,
+    /// The files that they change, where that is known.
+    files: BTreeMap<String, BTreeSet<String>>,
     findings: Vec<Finding>,
 }
 
@@ -35,8 +37,25 @@ pub struct History {
 #[derive(Clone, Debug, Default)]
 struct Line {
     fix: Option<Commit>,
-    claims: Vec<Claim>,
+    /// What the fix claims to hold, with the number of its pull request.
+    claims: Vec<(Claim, Option<u64>)>,
     merged: Option<Timestamp>,
+    released: Released,
+}
+
+/// What a release must hold to have the fix.
+#[derive(Clone, Debug)]
+enum Released {
+    /// These commits of the release branch; `None`: a pull request that is not in it.
+    Commits(Vec<(Option<Commit>, Option<u64>)>),
+    /// That cannot be told, and why.
+    Unknown(String),
+}
+
+impl Default for Released {
+    fn default() -> Self {
+        Self::Unknown("the request names no fix".to_owned())
+    }
 }
 
 impl History {
@@ -48,6 +67,7 @@ impl History {
             repository,
             lines: BTreeMap::new(),
             titles: BTreeMap::new(),
+            files: BTreeMap::new(),
             findings: Vec::new(),
         };
         for fix in &request.fixes {
@@ -67,12 +87,18 @@ impl History {
         self.titles.iter().map(|(name, title)| (name.as_str(), title.as_str()))
     }
 
+    /// The files that they change, where the repository has them.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
+        self.files.iter().map(|(name, files)| (name.as_str(), files))
+    }
+
     fn line(&mut self, fix: &MinorFix, branches: &[Branch]) -> Result<Line, Error> {
         let release = branches.iter().find(|branch| branch.minor == Some(fix.minor));
         let main = MAIN.iter().find_map(|name| branches.iter().find(|b| b.name == *name));
         let landed = self.landed(fix, release, main.or(release))?;
         let in_release = |landed: &&Landed| Some(&landed.branch) == release;
         let mut line = Line { fix: fix.commit.clone(), ..Line::default() };
+        let mut released = Vec::new();
         let mut latest: Option<&Landed> = None;
         let mut all = true;
         for number in &fix.pull_requests {
@@ -89,12 +115,19 @@ impl History {
             let name = format!("#{number}");
             if let Some(landed) = landed {
                 self.titles.insert(name.clone(), cleaned(&landed.title));
+                let files = self.repository.changed(&landed.commit)?;
+                self.files.extend(files.map(|files| (name.clone(), files)));
             }
-            line.claims.push(Claim { name, commit: landed.map(|landed| landed.commit.clone()) });
+            let commit = landed.map(|landed| landed.commit.clone());
+            let of_branch = landed.and_then(|landed| landed.number).or(Some(*number));
+            line.claims.push((Claim { name, commit, reverted: None }, of_branch));
+            let commit = there.map(|there| there.commit.clone());
+            released.push((commit, there.and_then(|there| there.number).or(Some(*number))));
         }
         if let Some(latest) = latest.filter(|_| all) {
             line.merged = Some(latest.merged.at);
-            if line.fix.is_none() {
+            // A finished image says itself what it was built from.
+            if line.fix.is_none() && fix.image.is_none() {
                 line.fix = Some(latest.commit.clone());
                 self.inferred(fix.minor, latest)?;
             }
@@ -102,7 +135,16 @@ impl History {
             (&fix.commit, release, fix.pull_requests.is_empty())
         {
             line.merged = self.repository.merged(commit, release)?.map(|merged| merged.at);
+            released.extend(line.merged.map(|_| (Some(commit.clone()), None)));
         }
+        line.released = match release {
+            None => Released::Unknown(format!("the repository has no branch of {}", fix.minor)),
+            Some(release) if released.is_empty() => Released::Unknown(format!(
+                "no pull request is named, and the fix's commit is not in {}",
+                release.name
+            )),
+            Some(_) => Released::Commits(released),
+        };
         if line.merged.is_none() && line.fix.is_some() {
             self.unmerged(fix.minor, release)?;
         }
@@ -154,32 +196,70 @@ impl History {
         Ok(())
     }
 
+    /// Whether a release that was built from a commit has the fix of a release line; `Err` says why
+    /// that cannot be told.
+    pub fn holds(&mut self, minor: Minor, commit: &Commit) -> Result<Result<bool, String>, Error> {
+        let released = self.lines.get(&minor).map(|line| line.released.clone()).unwrap_or_default();
+        let commits = match released {
+            Released::Commits(commits) => commits,
+            Released::Unknown(why) => return Ok(Err(why)),
+        };
+        if self.repository.commit(commit)?.is_none() {
+            return Ok(Err(format!("the repository lacks {commit}")));
+        }
+        for (claimed, number) in commits {
+            let Some(claimed) = claimed else { return Ok(Ok(false)) };
+            let answers = self.repository.ancestry([(claimed.clone(), commit.clone())])?;
+            if answers.into_values().next().flatten() != Some(true)
+                || self.repository.reverted(&claimed, number, commit)?.is_some()
+            {
+                return Ok(Ok(false));
+            }
+        }
+        Ok(Ok(true))
+    }
+
     /// Judges what the fixes hold against what they replace, and puts into each fix what was found:
     /// its commit, and what comes along.
     pub fn judge(
-        mut self,
+        &mut self,
         fixes: &mut [PlannedFix],
         replaced: &BTreeMap<Minor, Vec<Replaced>>,
     ) -> Result<Vec<Finding>, Error> {
         let mut findings = std::mem::take(&mut self.findings);
         for fix in fixes {
-            let line = self.lines.remove(&fix.minor).unwrap_or_default();
-            let of_minor = replaced.get(&fix.minor).cloned().unwrap_or_default();
+            let line = self.lines.get(&fix.minor).cloned().unwrap_or_default();
+            fix.commit = fix.commit.take().or(line.fix);
             let replacement = Replacement {
                 minor: fix.minor,
-                fix: line.fix.clone(),
-                claims: line.claims,
-                replaced: of_minor,
+                fix: fix.commit.clone(),
+                claims: self.with_reverts(line.claims, fix.commit.as_ref())?,
+                replaced: replaced.get(&fix.minor).cloned().unwrap_or_default(),
             };
             let answers = self.repository.ancestry(replacement.questions())?;
             findings.extend(replacement.judge(&answers).map_err(Error::finding)?);
             let along = self.along(&replacement)?;
             findings.extend(replacement.along(&along).map_err(Error::finding)?);
-            fix.commit = fix.commit.take().or(line.fix);
             fix.along_more = (along.total - along.commits.len()) as u64;
             fix.along = along.commits;
         }
         Ok(findings)
+    }
+
+    /// The claims, each with what takes it back in the history of the fix.
+    fn with_reverts(
+        &mut self,
+        claims: Vec<(Claim, Option<u64>)>,
+        fix: Option<&Commit>,
+    ) -> Result<Vec<Claim>, Error> {
+        let mut with = Vec::new();
+        for (mut claim, number) in claims {
+            if let (Some(commit), Some(fix)) = (&claim.commit, fix) {
+                claim.reverted = self.repository.reverted(commit, number, fix)?;
+            }
+            with.push(claim);
+        }
+        Ok(with)
     }
 
     fn along(&mut self, replacement: &Replacement) -> Result<Along, Error> {

@@ -12,7 +12,8 @@ use fleetfix_model::{HostedPlatform, Minor, Version};
 use fleetfix_release::{Index, Payload, Stream};
 
 use crate::base::{Base, Bases};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, NO_PLATFORM, NO_VERSION};
+use crate::running::Place;
 
 /// Most clusters that one finding lists.
 const LISTED: usize = 5;
@@ -166,7 +167,7 @@ fn uneven(base: &Base) -> Result<Option<Finding>, fleetfix_hypershift::Error> {
 }
 
 /// Clusters whose every node would be replaced: another image of the control plane operator is another
-/// configuration of their nodes.
+/// configuration of their nodes. Of such a cluster it must be known what it runs.
 pub fn proxied(
     clusters: &[Cluster],
     tag: &ComponentTag,
@@ -174,28 +175,59 @@ pub fn proxied(
     payloads: &Index,
 ) -> Found {
     let mut lines: BTreeMap<(HostedPlatform, Minor), BTreeSet<&str>> = BTreeMap::new();
+    let mut unclear = BTreeSet::new();
+    let covered: BTreeSet<&Place> = coverage
+        .iter()
+        .filter(|(_, covered)| covered.status == Status::Covered)
+        .map(|(place, _)| place)
+        .collect();
     for cluster in clusters.iter().filter(|c| tag.as_str() == HYPERSHIFT && c.is_proxied()) {
-        let (Some(platform), Some(version)) = (cluster.platform, cluster.version(payloads)) else {
-            continue;
+        let versions = cluster.versions(payloads);
+        let problem = match cluster.platform {
+            None => NO_PLATFORM,
+            Some(_) if versions.is_empty() => NO_VERSION,
+            Some(platform) => {
+                let places = versions.into_iter().map(|version| (platform, version));
+                for (platform, version) in places.filter(|place| covered.contains(place)) {
+                    lines.entry((platform, version.minor())).or_default().insert(&cluster.name);
+                }
+                continue;
+            }
         };
-        let minor = version.minor();
-        let covered = coverage.get(&(platform, version));
-        if covered.is_some_and(|covered| covered.status == Status::Covered) {
-            lines.entry((platform, minor)).or_default().insert(&cluster.name);
+        let unclear_one = cluster.unclear(problem, &versions);
+        if covered.iter().any(|(platform, version)| unclear_one.may_be_at(*platform, version)) {
+            unclear.insert(format!("{}: {problem}", cluster.name));
         }
     }
-    let told = |((platform, minor), names): (&(HostedPlatform, Minor), &BTreeSet<&str>)| {
-        let listed: Vec<&str> = names.iter().take(LISTED).copied().collect();
-        let more = names.len().saturating_sub(listed.len());
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let mut findings = Vec::new();
+    for ((platform, minor), names) in &lines {
         let message = format!(
-            "the nodes of {}{more} reach the API server through a proxy: with another image of `{tag}` every node of theirs is replaced; leave their versions out, or have somebody who may decide that waive it",
-            listed.join(", ")
+            "the nodes of {} reach the API server through a proxy: with another image of `{tag}` every node of theirs is replaced; leave their versions out, or have somebody who may decide that waive it",
+            listed(names.iter(), ", ")
         );
         let path = format!("impact/{}/{minor}/proxied", platform.as_str());
-        finding(FindingLevel::Blocking, &path, message)
-    };
-    lines.iter().map(told).collect()
+        findings.push(finding(FindingLevel::Blocking, &path, message)?);
+    }
+    if !unclear.is_empty() {
+        let message = format!(
+            "the nodes of {} clusters reach the API server through a proxy, and whether the fix would replace them all cannot be told: {}; give a dump with their status, or their payloads",
+            unclear.len(),
+            listed(unclear.iter(), "; ")
+        );
+        findings.push(finding(FindingLevel::Blocking, "impact/proxied/unclear", message)?);
+    }
+    Ok(findings)
+}
+
+/// Names for a message: the first of them, and how many more there are.
+pub fn listed<T: std::fmt::Display>(
+    names: impl ExactSizeIterator<Item = T>,
+    between: &str,
+) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let first: Vec<String> = names.take(LISTED).map(|name| name.to_string()).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", first.join(between))
 }
 
 /// A fix of which nobody says what it was built from.

@@ -12,16 +12,20 @@
 //! | [`payload`] | the release images of the covered versions |
 //! | [`running`] | what runs for each of them |
 //! | [`base`] | the images to patch |
+//! | [`annotated`] | clusters with an image of their own |
+//! | [`fixed`] | versions that are called fixed |
 //! | [`replaced`] | every image that the fix takes the place of |
 //! | [`history`] | what the source's history says of the fix |
 //! | [`deliver`] | how the fix gets there, and what that touches |
 //! | [`content`] | the files to put in, by digest |
+//! | [`parity`] | what new programs say of themselves |
 //! | [`judge`] | what these say about each other |
 //! | [`document`] | the plan from all of it |
 //! | [`finding`] | what was found, and who accepted it |
 //! | [`check`] | which checks were made |
 //! | [`report`], [`yaml`] | the plan for people |
 
+pub mod annotated;
 pub mod base;
 pub mod check;
 pub mod cluster;
@@ -30,8 +34,10 @@ pub mod deliver;
 pub mod document;
 mod error;
 pub mod finding;
+pub mod fixed;
 pub mod history;
 pub mod judge;
+pub mod parity;
 pub mod payload;
 pub mod replaced;
 pub mod report;
@@ -160,7 +166,7 @@ pub async fn plan(
     context: &Context,
 ) -> Result<FixPlan, Failure> {
     let given = sources::read(sources, client, context).await?;
-    let history = match &sources.git {
+    let mut history = match &sources.git {
         Some(dir) => {
             context.step(format_args!("reading the history in {}", dir.display()));
             Some(History::read(dir, &request.document)?)
@@ -183,22 +189,26 @@ pub async fn plan(
     findings.extend(found);
     let component = payload::component(request, &payloads, &given.catalogue)?;
     let (tag, coverage) = (&component.tag, &expanded.coverage);
-    let running = running::running(&given, tag, coverage, &payloads)?;
-    context.step(format_args!("reading the images of {tag} that run"));
-    let bases = base::read(client, &running.effective).await?;
     let delivered = deliver::decide(&request.document, tag, coverage, &given.catalogue)
         .map_err(|e| Error::of_request(request, e))?;
+    let running = running::running(&given, tag, coverage, &payloads, &delivered)?;
+    context.step(format_args!("reading the images of {tag} that run"));
+    let bases = base::read(client, &running.effective).await?;
     context.step("hashing files");
     let mut fixes = content::pin(client, request, &bases).await?;
-    if let Some(history) = history {
-        let annotated = running
-            .overriding
-            .annotated(coverage)
-            .filter(|cluster| !delivered.is_by_version(cluster.platform, cluster.version.minor()));
-        let replaced = replaced::all(client, tag, &payloads, &bases, annotated).await?;
-        findings.extend(replaced.findings);
-        findings.extend(history.judge(&mut fixes.planned, &replaced.by_minor)?);
+    let annotated = annotated::read(client, &running, coverage, &delivered, &bases, &fixes).await?;
+    findings.extend(annotated.findings);
+    let released =
+        fixed::judge(client, &names, tag, coverage, (&given, &running), history.as_mut()).await?;
+    findings.extend(released.findings);
+    if let Some(history) = &mut history {
+        let replaced = replaced::all(tag, &payloads, &bases, &annotated.images);
+        findings.extend(history.judge(&mut fixes.planned, &replaced)?);
     }
+    findings.extend(parity::judge(request, &fixes.planned)?);
+    let mut not_made = fixes.not_made();
+    not_made.push((parity::CHECK.to_owned(), parity::not_made(&fixes.planned)));
+    not_made.extend(released.not_made.map(|reason| (fixed::CHECK.to_owned(), reason)));
     let plan = document::assemble(document::Parts {
         request,
         given: &given,
@@ -210,11 +220,13 @@ pub async fn plan(
         bases,
         fixes,
         findings,
+        not_made,
     })?;
     Ok(plan)
 }
 
-/// Holds the titles of the request and of its pull requests against its platforms.
+/// Holds the titles of the request and of its pull requests, and the files that those change, against
+/// its platforms.
 fn about_platform(
     request: &request::Request,
     history: Option<&History>,
@@ -222,5 +234,9 @@ fn about_platform(
     let platforms = request.document.affected.iter().map(|affected| affected.platform).collect();
     let own = request.document.title.iter().map(|title| ("the request", title.as_str()));
     let titles = own.chain(history.into_iter().flat_map(History::titles));
-    platform::judge(&platforms, titles).map_err(|e| Error::of_request(request, e))
+    let named = |e| Error::of_request(request, e);
+    let mut findings = platform::judge(&platforms, titles).map_err(named)?;
+    let files = history.into_iter().flat_map(History::files);
+    findings.extend(platform::judge_files(&platforms, files).map_err(named)?);
+    Ok(findings)
 }

@@ -1,6 +1,6 @@
 //! What runs now, for each version that the fix covers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fleetfix_audit::channel::VerifiedChannel;
 use fleetfix_hypershift::coverage::Coverage;
@@ -12,11 +12,11 @@ use fleetfix_model::name::ComponentTag;
 use fleetfix_model::{HostedPlatform, Version};
 use fleetfix_release::{Index, Payload};
 
+use crate::cluster::Unclear;
+use crate::deliver::Delivered;
+use crate::judge::listed;
 use crate::sources::Given;
 use crate::{Error, cluster};
-
-/// Most clusters that one finding lists.
-const LISTED: usize = 5;
 
 /// A version on a platform.
 pub type Place = (HostedPlatform, Version);
@@ -28,6 +28,8 @@ pub struct Running {
     pub effective: BTreeMap<Place, Effective>,
     /// What takes the place of payloads' images.
     pub overriding: Overriding,
+    /// Clusters of which it cannot be told what they run.
+    pub unclear: Vec<Unclear>,
     /// What was found.
     pub findings: Vec<Finding>,
 }
@@ -38,6 +40,7 @@ pub fn running(
     component: &ComponentTag,
     coverage: &Coverage,
     payloads: &Index,
+    delivered: &Delivered,
 ) -> Result<Running, Error> {
     let mut overriding = Overriding::default();
     for bundle in given.channel.iter().flat_map(VerifiedChannel::bundles) {
@@ -62,10 +65,12 @@ pub fn running(
         }
     }
     let mut findings = Vec::new();
+    let mut unclear = Vec::new();
     if let Some(clusters) = &given.clusters {
         let found = cluster::annotations(clusters, component, payloads);
         overriding.annotated = found.annotated;
-        findings.extend(unclear(&found.unclear)?);
+        unclear = found.unclear;
+        findings.extend(updating(&found.updating)?);
     }
     let mut effective = BTreeMap::new();
     for place in covered {
@@ -74,10 +79,12 @@ pub fn running(
             continue;
         };
         let runs = overriding.effective(component, *platform, version, payload);
-        findings.extend(mutable(*platform, version, &runs).map_err(Error::finding)?);
+        let by_version = delivered.is_by_version(*platform, version.minor());
+        let said = mutable(*platform, version, &runs.image, by_version);
+        findings.extend(said.map_err(Error::finding)?);
         effective.insert(place.clone(), runs);
     }
-    Ok(Running { effective, overriding, findings })
+    Ok(Running { effective, overriding, unclear, findings })
 }
 
 /// The image that a payload names.
@@ -90,19 +97,23 @@ pub fn of_payload(payload: &Payload, component: &ComponentTag) -> Option<Effecti
     })
 }
 
-fn unclear(clusters: &[(String, String)]) -> Result<Option<Finding>, Error> {
+/// Clusters on their way from one version to another run pods of both: each is judged as if it were at
+/// both.
+fn updating(clusters: &BTreeMap<String, BTreeSet<Version>>) -> Result<Option<Finding>, Error> {
     if clusters.is_empty() {
         return Ok(None);
     }
-    let told: Vec<String> =
-        clusters.iter().take(LISTED).map(|(name, problem)| format!("{name}: {problem}")).collect();
-    let more = clusters.len().saturating_sub(told.len());
-    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let told: Vec<String> = clusters
+        .iter()
+        .map(|(name, versions)| {
+            let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+            format!("{name} ({})", versions.join(", "))
+        })
+        .collect();
     let message = format!(
-        "of {} annotated clusters it cannot be told what they run: {}{more}",
-        clusters.len(),
-        told.join("; ")
+        "an update of the control plane is under way: {}; each is judged at all of its versions",
+        listed(told.iter(), ", ")
     );
-    let found = finding(FindingLevel::Warning, "effective-image/unclear", message);
+    let found = finding(FindingLevel::Warning, "effective-image/updating", message);
     found.map(Some).map_err(Error::finding)
 }

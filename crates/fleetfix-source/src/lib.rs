@@ -15,14 +15,18 @@
 //! | [`along`] | what comes along beyond what is claimed |
 //! | [`branch`] | which release branches hold a commit, and since when |
 //! | [`backport`] | by which commits did a pull request reach each release branch |
+//! | [`changed`] | which files a commit changes |
+//! | [`revert`] | was a commit taken back since |
 //! | [`title`] | the first line of a message, fit for a document |
 
 pub mod along;
 pub mod ancestry;
 pub mod backport;
 pub mod branch;
+pub mod changed;
 mod error;
 pub mod repository;
+pub mod revert;
 pub mod title;
 
 pub use error::Error;

@@ -27,7 +27,7 @@ const MAX_POINTER: u64 = 4096;
 pub struct Repository {
     pub(crate) path: PathBuf,
     pub(crate) references: gix_ref::file::Store,
-    objects: gix_odb::Handle,
+    pub(crate) objects: gix_odb::Handle,
     /// The commit graph file, where there is one: parents without unpacking objects.
     graph: Option<gix_commitgraph::Graph>,
     /// What was read of commits; `None`: the repository lacks it.

@@ -138,9 +138,8 @@ fn a_tag_that_may_move() {
 
 /// A request with a finished image instead of files.
 fn finished(image: &str) -> String {
-    but(
+    super::upstream::finished(
         &request("{platform: AWS, introduced: 4.20.5, fixedIn: 4.20.6}"),
-        "files: [{path: /usr/bin/app, from: app}]",
-        &format!("image: {image}"),
+        image,
     )
 }

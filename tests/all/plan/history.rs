@@ -9,21 +9,21 @@ use super::upstream::{Image, Upstream, but, refused, request, waiving};
 const AFFECTED: &str = "{platform: AWS, introduced: 4.20.5, fixedIn: 4.20.6}";
 
 /// A git repository with a clock of its own.
-struct Source {
+pub(super) struct Source {
     dir: PathBuf,
     minute: u32,
 }
 
 impl Source {
-    fn new(upstream: &Upstream) -> Self {
-        let dir = upstream.bench.path("source");
+    /// An empty repository in a directory that is made.
+    pub(super) fn new(dir: PathBuf) -> Self {
         std::fs::create_dir(&dir).unwrap();
         let source = Self { dir, minute: 0 };
         source.git(&["init", "--quiet", "--initial-branch=main"]);
         source
     }
 
-    fn git(&self, args: &[&str]) -> String {
+    pub(super) fn git(&self, args: &[&str]) -> String {
         let mut command = child::command("git", &self.dir);
         let date = format!("2026-01-01T00:{:02}:00Z", self.minute);
         command.current_dir(&self.dir).args(args);
@@ -40,14 +40,14 @@ impl Source {
     }
 
     /// A commit on what is checked out; its name.
-    fn commit(&mut self, message: &str) -> String {
+    pub(super) fn commit(&mut self, message: &str) -> String {
         self.minute += 1;
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
         self.head()
     }
 
     /// A pull request with one commit, merged into what is checked out; the merge.
-    fn merge(&mut self, number: u32, title: &str) -> String {
+    pub(super) fn merge(&mut self, number: u32, title: &str) -> String {
         let branch = self.git(&["rev-parse", "--abbrev-ref", "HEAD"]);
         self.git(&["checkout", "--quiet", "-b", &format!("pull-{number}")]);
         self.commit(title);
@@ -61,17 +61,17 @@ impl Source {
 }
 
 /// Two releases of 4.20, a hotfix that is not in them, and a fix that lacks the hotfix.
-struct World {
-    upstream: Upstream,
-    source: Source,
-    released: String,
-    hotfix: String,
-    fix: String,
+pub(super) struct World {
+    pub(super) upstream: Upstream,
+    pub(super) source: Source,
+    pub(super) released: String,
+    pub(super) hotfix: String,
+    pub(super) fix: String,
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let upstream = Upstream::new();
-    let mut source = Source::new(&upstream);
+    let mut source = Source::new(upstream.bench.path("source"));
     source.commit("Start");
     source.git(&["checkout", "--quiet", "-b", "release-4.20"]);
     let released = source.commit("Release 4.20.5");
@@ -85,7 +85,7 @@ fn world() -> World {
     World { upstream, source, released, hotfix, fix }
 }
 
-fn request_for(commit: &str) -> String {
+pub(super) fn request_for(commit: &str) -> String {
     but(&request(AFFECTED), super::upstream::FIX, commit)
 }
 
@@ -146,6 +146,31 @@ fn a_fix_under_the_wrong_platform() {
     upstream.plan(&waiving(&aws, "platform/9009"), &given).success();
 }
 
+/// No title says it: the files are all of another platform.
+#[test]
+fn a_fix_of_files_of_another_platform() {
+    let World { upstream, mut source, .. } = world();
+    source.git(&["checkout", "--quiet", "release-4.20"]);
+    let file = |source: &Source, path: &str| {
+        let path = upstream.bench.path("source").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "package azure\n").unwrap();
+        source.git(&["add", "--all"]);
+    };
+    file(&source, "internal/platform/azure/azure.go");
+    file(&source, "docs/content.md");
+    let fix = source.merge(9009, "Tolerate a missing subnet");
+    let aws = but(&request_for(&fix), "[7110]", "[7110, 9009]");
+    let given = ["--git", "source"];
+    let says = ["changes files of Azure only, such as internal/platform/azure/azure.go"];
+    refused(upstream.plan(&aws, &given), "platform/9009/files", &says);
+    upstream.plan(&but(&aws, "platform: AWS", "platform: Azure"), &given).success();
+    file(&source, "support/util/util.go");
+    let general = source.merge(9010, "Tolerate more");
+    let aws = but(&request_for(&general), "[7110]", "[7110, 9010]");
+    upstream.plan(&aws, &given).success();
+}
+
 /// The pull request is enough: its merge is in the release branch, and the first z-stream whose
 /// development cutoff follows it has the fix.
 #[test]
@@ -164,4 +189,22 @@ fn a_pull_request_and_cutoffs_are_enough() {
     assert_eq!(plan["fixes"][0]["commit"], fix.as_str());
     assert_eq!(plan["frontier"], serde_json::json!(["4.20.7"]));
     assert_eq!(upstream.versions("unreleased"), ["4.20.6"]);
+}
+
+/// A commit that was reverted is in the history and not in the code.
+#[test]
+fn a_fix_that_was_taken_back() {
+    let World { upstream, mut source, fix, .. } = world();
+    let message = format!("Revert \"Fix LDAP logins\"\n\nThis reverts commit {fix}.");
+    let reverted = source.commit(&message);
+    let given = ["--git", "source"];
+    refused(
+        upstream.plan(&request_for(&reverted), &given),
+        "ancestry/4.20/7110/reverted",
+        &["was taken back since by", "build the fix on a commit that holds it"],
+    );
+    let again = format!("Reapply \"Fix LDAP logins\"\n\nThis reverts commit {reverted}.");
+    let again = source.commit(&again);
+    upstream.plan(&request_for(&again), &given).success();
+    upstream.plan(&request_for(&fix), &given).success();
 }

@@ -137,3 +137,28 @@ fn a_cluster_with_an_image_of_its_own() {
         plan["findings"].as_array().unwrap().iter().map(|f| f["id"].as_str().unwrap()).collect();
     assert!(ids.contains(&"effective-image/aws/4.20/shadowed"), "{ids:?}");
 }
+
+/// overrides.yaml reaches every matching cluster of an operator at once.
+#[test]
+fn waves_that_overrides_yaml_cannot_give() {
+    let upstream = Upstream::with(&["4.20.5"]);
+    let waves = "rollout: {waves: [{name: canary, percent: 5}, {name: all, percent: 100}]}\n";
+    let table = [
+        (waves, "waves"),
+        ("rollout: {maxParallel: 3}\n", "max-parallel"),
+        ("targets: {include: [{label: canary=true}]}\n", "targets"),
+        ("targets: {exclude: [{clusterId: a-b-c}]}\n", "targets"),
+    ];
+    for (wanted, name) in table {
+        let request = format!("{}{wanted}", request(AFFECTED));
+        let id = format!("delivery/aws/4.20/{name}");
+        refused(upstream.plan(&request, &[]), &id, &["at once, with the operator's release"]);
+        upstream.plan(&waiving(&request, &id), &[]).success();
+    }
+    for all in ["rollout: {waves: [{name: all, percent: 100}]}\n", "rollout: {maxFailures: 1}\n"] {
+        upstream.plan(&format!("{}{all}", request(AFFECTED)), &[]).success();
+    }
+    let single = format!("{}{waves}delivery: controlPlaneOperatorImage\n", request(AFFECTED));
+    let single = waiving(&single, "delivery/aws/4.20/survives-upgrade");
+    upstream.plan(&single, &[]).success();
+}

@@ -28,7 +28,7 @@ const ROOT: (u32, u64, u64) = (0o644, 0, 0);
 pub(crate) struct Image<'a> {
     /// Its content, and its tag.
     pub(crate) name: &'a str,
-    /// The commit that its label names.
+    /// The commit that its label names; empty: it has no such label.
     pub(crate) commit: &'a str,
     /// Its architectures.
     pub(crate) architectures: &'a [&'a str],
@@ -163,7 +163,7 @@ impl Upstream {
 
 fn write(layout: &Layout, image: Image<'_>) -> String {
     let Image { name, commit, architectures, labels } = image;
-    let mut map = json!({"vcs-ref": commit});
+    let mut map = if commit.is_empty() { json!({}) } else { json!({"vcs-ref": commit}) };
     for label in labels {
         map[format!("io.openshift.hypershift.{label}")] = json!("true");
     }
@@ -231,6 +231,29 @@ pub(crate) fn waiving(request: &str, finding: &str) -> String {
 pub(crate) fn but(request: &str, from: &str, to: &str) -> String {
     assert!(request.contains(from), "no `{from}` in {request}");
     request.replace(from, to)
+}
+
+/// The request with a finished image instead of files.
+pub(crate) fn finished(request: &str, image: &str) -> String {
+    but(request, "files: [{path: /usr/bin/app, from: app}]", &format!("image: {image}"))
+}
+
+/// A finding of a plan, by its name.
+#[track_caller]
+pub(crate) fn finding(plan: &Value, id: &str) -> Value {
+    let findings = plan["findings"].as_array().unwrap();
+    let ids: Vec<&str> = findings.iter().map(|f| f["id"].as_str().unwrap()).collect();
+    let found = findings.iter().find(|finding| finding["id"] == id);
+    assert!(found.is_some(), "{id} is not among {ids:?}");
+    found.unwrap().clone()
+}
+
+/// Why a check was not made; `None`: it was.
+#[track_caller]
+pub(crate) fn not_made(plan: &Value, name: &str) -> Option<String> {
+    let check = plan["checks"].as_array().unwrap().iter().find(|check| check["name"] == name);
+    let check = check.unwrap_or_else(|| panic!("no check {name}"));
+    (check["state"] == "notMade").then(|| check["reason"].as_str().unwrap().to_owned())
 }
 
 /// The refusal names the finding and says what to do.

@@ -9,6 +9,7 @@
 //! an absent member for null (gopkg.in/evanphx/json-patch.v4 `Patch.test`).
 
 mod cluster;
+pub mod own;
 #[cfg(test)]
 mod tests;
 
@@ -29,14 +30,6 @@ pub use cluster::HostedCluster;
 pub const CPO_IMAGE: &str = "hypershift.openshift.io/control-plane-operator-image";
 /// The annotation that names images of other components, `tag=image,tag=image`.
 pub const IMAGE_OVERRIDES: &str = "hypershift.openshift.io/image-overrides";
-
-/// Annotations that name the image of one component, and beat `image-overrides` (the same file).
-const OWN: [(&str, &str); 4] = [
-    ("cluster-autoscaler", "hypershift.openshift.io/cluster-autoscaler-image"),
-    ("aws-kms-encryption-provider", "hypershift.openshift.io/aws-kms-provider-image"),
-    ("apiserver-network-proxy", "hypershift.openshift.io/konnectivity-server-image"),
-    ("cluster-capi-controllers", "hypershift.openshift.io/capi-manager-image"),
-];
 
 /// The first operator that takes the flag of an annotation away when the annotation goes
 /// (OCPBUGS-65879, commit e47466a0be).
@@ -159,8 +152,7 @@ fn overrides(cluster: &HostedCluster, fix: Fix<'_>, place: Place<'_>) -> Result<
             "image-overrides: {HYPERSHIFT}=... is ignored without a word [deliver by overridesYaml or controlPlaneOperatorImage]"
         ));
     }
-    let own = OWN.iter().find(|(component, _)| *component == tag).map(|(_, name)| *name);
-    if let Some(name) = own.filter(|name| cluster.annotation(name).is_some()) {
+    if let Some(name) = own::of(tag).find(|name| cluster.annotation(name).is_some()) {
         return Err(format!(
             "the annotation {name} beats image-overrides for `{tag}` [change that one]"
         ));
@@ -316,18 +308,23 @@ fn may_replace(now: &str, base: &Reference, place: Place<'_>) -> Result<(), Stri
 
 type Pairs = std::collections::BTreeMap<String, String>;
 
-/// The pairs of `image-overrides`. The control plane operator of 4.14 to 4.21 ends on a malformed
-/// one, that of 4.22 skips it.
+/// The pairs of `image-overrides`, each a tag and an image; `Err` is an entry that is none. The control
+/// plane operator of 4.14 to 4.21 ends on such a one, that of 4.22 skips it.
+pub fn entries(text: &str) -> impl Iterator<Item = Result<(&str, &str), &str>> {
+    text.split(',').filter(|_| !text.is_empty()).map(|pair| {
+        pair.split_once('=')
+            .filter(|(tag, image)| !tag.trim().is_empty() && !image.trim().is_empty())
+            .ok_or(pair)
+    })
+}
+
 fn pairs(text: &str) -> Result<Pairs, String> {
     let mut pairs = Pairs::new();
-    for pair in text.split(',').filter(|_| !text.is_empty()) {
-        let shown: String = pair.chars().take(200).collect();
-        let (tag, image) = pair
-            .split_once('=')
-            .filter(|(tag, image)| !tag.trim().is_empty() && !image.trim().is_empty())
-            .ok_or_else(|| {
-                format!("image-overrides has `{shown}`, which is no `tag=image` [mend it first]")
-            })?;
+    for entry in entries(text) {
+        let (tag, image) = entry.map_err(|pair| {
+            let shown: String = pair.chars().take(200).collect();
+            format!("image-overrides has `{shown}`, which is no `tag=image` [mend it first]")
+        })?;
         if pairs.insert(tag.to_owned(), image.to_owned()).is_some() {
             return Err(format!("image-overrides names `{tag}` twice [remove one first]"));
         }

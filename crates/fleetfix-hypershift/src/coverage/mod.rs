@@ -150,28 +150,21 @@ pub fn stand_in<'a>(
 /// Holds what the payloads' own source says against what the request says. `fixed` tells of a
 /// version whether its payload holds every claimed fix; `None`: nobody knows.
 ///
-/// A version that is called affected and whose payload holds the fix is fixed. One that is called
-/// fixed and whose payload lacks the fix is a finding: clusters on it would be left alone.
+/// One that is called fixed and whose payload lacks the fix is a finding: clusters on it would be left
+/// alone.
 pub fn judge_payloads(
-    coverage: &mut Coverage,
+    coverage: &Coverage,
     fixed: impl Fn(&Version) -> Option<bool>,
 ) -> Result<Vec<Finding>, Error> {
     let mut wrong: BTreeMap<(HostedPlatform, Minor), Vec<&Version>> = BTreeMap::new();
-    for ((platform, version), covered) in &mut *coverage {
-        match (covered.status, fixed(version)) {
-            (Status::Covered, Some(true)) => {
-                covered.status = Status::FixedInPayload;
-                covered.reason = Some("the payload's source holds every claimed fix".to_owned());
-            }
-            (Status::FixedInPayload, Some(false)) => {
-                wrong.entry((*platform, version.minor())).or_default().push(version);
-            }
-            _ => {}
+    for ((platform, version), covered) in coverage {
+        if covered.status == Status::FixedInPayload && fixed(version) == Some(false) {
+            wrong.entry((*platform, version.minor())).or_default().push(version);
         }
     }
     let told = |((platform, minor), versions): ((HostedPlatform, Minor), Vec<&Version>)| {
         let message = format!(
-            "{} on {platform} {} called fixed, and the payload's source lacks a claimed fix: name a later `fixedIn`",
+            "{} on {platform} {} called fixed, and the payload's source lacks a claimed fix, or took it back: name a later `fixedIn`, or the pull request of that branch",
             range::listed(versions.iter().copied()),
             if versions.len() == 1 { "is" } else { "are" },
         );
@@ -179,6 +172,29 @@ pub fn judge_payloads(
         finding(FindingLevel::Blocking, &path, message)
     };
     wrong.into_iter().map(told).collect()
+}
+
+/// Versions that are called fixed and where something else than the payload's image runs: that image
+/// need not have the fix. Each place comes with what is said of its image.
+pub fn judge_overridden(
+    overridden: &BTreeMap<(HostedPlatform, Version), String>,
+) -> Result<Vec<Finding>, Error> {
+    let mut lines: BTreeMap<(HostedPlatform, Minor, &str), Vec<&Version>> = BTreeMap::new();
+    for ((platform, version), image) in overridden {
+        lines.entry((*platform, version.minor(), image)).or_default().push(version);
+    }
+    let told = |((platform, minor, image), versions): ((_, Minor, &str), Vec<&Version>)| {
+        let message = format!(
+            "{} on {platform} {} called fixed by {} payload, and {image} runs there instead: cover {}, or take that image away first",
+            range::listed(versions.iter().copied()),
+            if versions.len() == 1 { "is" } else { "are" },
+            if versions.len() == 1 { "its" } else { "their" },
+            if versions.len() == 1 { "it" } else { "them" },
+        );
+        let path = format!("coverage/{}/{minor}/overridden", word(platform));
+        finding(FindingLevel::Blocking, &path, message)
+    };
+    lines.into_iter().map(told).collect()
 }
 
 /// The entry of a request for one platform and release line.

@@ -14,6 +14,7 @@ use fleetfix_model::{HostedPlatform, Minor, Version};
 use super::range::listed;
 use super::{Coverage, entry};
 use crate::finding::{finding, word};
+use crate::graph::next_lines;
 use crate::{Error, Graph};
 
 /// Upgrades of one platform from one release line to another that lose the fix.
@@ -33,9 +34,9 @@ pub fn judge(
 ) -> Result<Vec<Finding>, Error> {
     let mut lost: BTreeMap<(HostedPlatform, Minor, Minor), Lost<'_>> = BTreeMap::new();
     let covered = coverage.iter().filter(|(_, covered)| covered.status == Status::Covered);
-    let mut lines = BTreeSet::new();
+    let mut lines: BTreeMap<Minor, BTreeSet<HostedPlatform>> = BTreeMap::new();
     for ((platform, from), _) in covered {
-        lines.insert(from.minor());
+        lines.entry(from.minor()).or_default().insert(*platform);
         for edge in graph.edges_from(from) {
             if keeps(request, coverage, *platform, edge.to) {
                 continue;
@@ -50,8 +51,8 @@ pub fn judge(
     for ((platform, from, to), lost) in &lost {
         findings.push(regression(request, *platform, *from, *to, lost)?);
     }
-    for minor in lines {
-        findings.extend(next_unknown(graph, minor)?);
+    for (minor, platforms) in &lines {
+        findings.extend(next_unknown(request, graph, *minor, platforms)?);
     }
     Ok(findings)
 }
@@ -98,15 +99,26 @@ fn regression(
     finding(FindingLevel::Blocking, &format!("upgrade/{}/{from}/{to}", word(platform)), message)
 }
 
-/// A graph without the next release line shows no upgrade to it.
-fn next_unknown(graph: &Graph, minor: Minor) -> Result<Option<Finding>, Error> {
-    let Some(number) = minor.minor.checked_add(1) else { return Ok(None) };
-    let next = Minor { minor: number, ..minor };
-    if graph.line(next).len() > 0 {
+/// A graph without a later release line shows no upgrade to one, so that nothing was judged. Of a line
+/// that the request speaks of, it says itself what the fix means there.
+fn next_unknown(
+    request: &FixRequest,
+    graph: &Graph,
+    minor: Minor,
+    platforms: &BTreeSet<HostedPlatform>,
+) -> Result<Option<Finding>, Error> {
+    let spoken_of = |platform: &HostedPlatform| {
+        next_lines(minor).any(|next| {
+            entry(request, *platform, next).is_some() || request.is_unaffected(*platform, next)
+        })
+    };
+    if !graph.lines_after(minor).is_empty() || platforms.iter().all(spoken_of) {
         return Ok(None);
     }
+    let next: Vec<String> = next_lines(minor).map(|next| next.to_string()).collect();
+    let next = next.join(" or ");
     let message = format!(
-        "the update graph has no {next} version, so that upgrades from {minor} to it were not judged; if there is one, give the graph of a {next} channel as well"
+        "the update graph shows no upgrade from {minor} to a later release line, so that none was judged: give the graph of a channel of {next} as well, or name that line in `affected` with its fix, or in `unaffected` with the reason, such as that it is not released"
     );
-    finding(FindingLevel::Warning, &format!("upgrade/{minor}/next"), message).map(Some)
+    finding(FindingLevel::Blocking, &format!("upgrade/{minor}/next"), message).map(Some)
 }

@@ -7,6 +7,7 @@ use fleetfix_model::{HostedPlatform, Minor, Reference, Version};
 
 use super::{Entry, Overrides, key, pinned};
 use crate::finding::{finding, word};
+use crate::graph::next_lines;
 use crate::{Error, Graph};
 
 /// How many versions a message names.
@@ -233,14 +234,14 @@ impl Found<'_> {
         let platform = covered.platform;
         let minors: BTreeSet<Minor> = covered.versions.keys().map(Version::minor).collect();
         for minor in &minors {
-            let next = Minor { minor: minor.minor + 1, ..*minor };
             let message = match graph.filter(|graph| graph.edge_count() > 0) {
                 Some(graph) => {
                     let from = covered.versions.keys().filter(|v| v.minor() == *minor);
                     let out =
                         from.flat_map(|from| graph.edges_from(from).map(move |e| (from, e.to)));
+                    let next = graph.lines_after(*minor);
                     let lost = out.filter(|(_, to)| {
-                        to.minor() == next
+                        next.contains(&to.minor())
                             && !covered.versions.contains_key(to)
                             && !covered.after_a_run(to)
                     });
@@ -255,10 +256,13 @@ impl Found<'_> {
                         some(&edges)
                     )
                 }
-                None if minors.contains(&next) || !exists(next, overrides, graph) => continue,
-                None => format!(
-                    "{platform}: {minor} has entries and {next} has none: an update from {minor} to {next} loses the fix, unless the payloads of {next} have it"
-                ),
+                None if next_lines(*minor).any(|next| minors.contains(&next)) => continue,
+                None => match next_lines(*minor).find(|next| exists(*next, overrides, graph)) {
+                    None => continue,
+                    Some(next) => format!(
+                        "{platform}: {minor} has entries and {next} has none: an update from {minor} to {next} loses the fix, unless the payloads of {next} have it"
+                    ),
+                },
             };
             let path = format!("regresses/{}/{minor}", word(platform));
             self.add(FindingLevel::Blocking, &path, &message)?;

@@ -6,7 +6,6 @@ use fleetfix_hypershift::Error;
 use fleetfix_hypershift::coverage::{self, Known, Seen, paths};
 use fleetfix_model::HostedPlatform::{Aws, Azure};
 use fleetfix_model::Timestamp;
-use fleetfix_model::document::finding::FindingLevel;
 use fleetfix_model::document::plan::Status;
 use proptest::prelude::*;
 
@@ -134,31 +133,31 @@ fn a_range_without_end_is_no_range() {
 }
 
 #[test]
-fn payloads_that_hold_the_fix_are_fixed_and_those_that_lack_it_are_not() {
-    let graph = graph(&[channel(&z_streams("4.20", 0..6, &[]), &[], &[])]);
+fn payloads_that_are_called_fixed_and_lack_the_fix() {
+    let graph = graph(&[channel(&z_streams("4.20", 0..8, &[]), &[], &[])]);
     let request =
         request(&["4.20"], "affected: [{platform: AWS, introduced: 4.20.0, fixedIn: 4.20.5}]");
-    let mut coverage = expand(&request, &graph).coverage;
-    // It is in 4.20.4, and 4.20.5 was branched before.
+    let coverage = expand(&request, &graph).coverage;
+    // 4.20.5 was branched before, and 4.20.7 is not known.
     let fixed = |v: &fleetfix_model::Version| match v.patch() {
-        4 => Some(true),
-        0 => None,
+        6 => Some(true),
+        7 => None,
         _ => Some(false),
     };
-    let findings = coverage::judge_payloads(&mut coverage, fixed).unwrap();
+    let findings = coverage::judge_payloads(&coverage, fixed).unwrap();
     assert_eq!(blocking(&findings), ["coverage/aws/4.20/not-fixed"]);
     assert!(
         findings[0].message.starts_with("4.20.5 on AWS is called fixed"),
         "{}",
         findings[0].message
     );
-    assert_eq!(coverage[&(Aws, version("4.20.4"))].status, Status::FixedInPayload);
-    assert_eq!(coverage[&(Aws, version("4.20.0"))].status, Status::Covered);
 }
 
 #[test]
 fn upgrades_between_release_lines_are_followed() {
-    let versions = [z_streams("4.20", 0..4, &[]), z_streams("4.21", 0..4, &[])].concat();
+    let lines = [("4.20", 0..4), ("4.21", 0..4), ("4.22", 0..1)];
+    let versions: Vec<String> =
+        lines.into_iter().flat_map(|(line, range)| z_streams(line, range, &[])).collect();
     let edges = [("4.20.1", "4.20.3"), ("4.20.2", "4.21.1")];
     let conditional = [("4.20.1", "4.21.0")];
     let graph = graph(&[channel(&versions, &edges, &conditional)]);
@@ -190,12 +189,29 @@ fn upgrades_between_release_lines_are_followed() {
 
 #[test]
 fn a_graph_that_ends_with_the_line_shows_no_upgrade_to_the_next() {
-    let graph = graph(&[channel(&z_streams("4.20", 0..4, &[]), &[], &[])]);
-    let request =
-        request(&["4.20"], "affected: [{platform: AWS, introduced: 4.20.0, fixedIn: 4.20.4}]");
-    let coverage = expand(&request, &graph).coverage;
-    let findings = paths::judge(&request, &coverage, &graph).unwrap();
-    assert_eq!(found(&findings, "upgrade/4.20/next").level, FindingLevel::Warning);
+    let affected = "affected: [{platform: AWS, introduced: 4.20.0, fixedIn: 4.20.4}]";
+    let unaffected =
+        |minor: &str| format!("{affected}\nunaffected: [{{minor: '{minor}', reason: x}}]");
+    let next: &[&str] = &["upgrade/4.20/next"];
+    // Further versions of the graph, what the request says; what blocks.
+    let table: [(&[&str], String, &[&str]); 7] = [
+        (&[], affected.to_owned(), next),
+        (&["4.19.0"], affected.to_owned(), next),
+        (&["4.22.0"], affected.to_owned(), next),
+        (&["4.21.0"], affected.to_owned(), &[]),
+        (&["5.0.0"], affected.to_owned(), &[]),
+        (&[], unaffected("4.21"), &[]),
+        (&[], unaffected("4.22"), next),
+    ];
+    for (more, request_says, blocks) in table {
+        let mut versions = z_streams("4.20", 0..4, &[]);
+        versions.extend(more.iter().map(|v| (*v).to_owned()));
+        let graph = graph(&[channel(&versions, &[], &[])]);
+        let request = request(&["4.20"], &request_says);
+        let coverage = expand(&request, &graph).coverage;
+        let findings = paths::judge(&request, &coverage, &graph).unwrap();
+        assert_eq!(blocking(&findings), blocks, "{more:?} {request_says}");
+    }
 }
 
 proptest! {

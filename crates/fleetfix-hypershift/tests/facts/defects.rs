@@ -1,10 +1,11 @@
 //! What went wrong in the history of HyperShift's `overrides.yaml`.
 
 use fleetfix_hypershift::coverage::{Known, expand, paths};
-use fleetfix_hypershift::effective::{Effective, mutable};
+use fleetfix_hypershift::effective::mutable;
 use fleetfix_hypershift::platform;
 use fleetfix_model::HostedPlatform::{Aws, Azure};
-use fleetfix_model::document::plan::{Origin, Status};
+use fleetfix_model::document::finding::FindingLevel;
+use fleetfix_model::document::plan::Status;
 
 use crate::support::{
     blocking, channel, digest, found, graph, request, statuses, version, z_streams,
@@ -64,7 +65,9 @@ fn fixes_under_the_wrong_platform() {
 /// Overrides for 4.17.20 to 4.17.43 and none for 4.18, which had the same defect (#7111).
 #[test]
 fn the_4_17_to_4_18_regression() {
-    let versions = [z_streams("4.17", 20..44, &[]), z_streams("4.18", 10..27, &[])].concat();
+    let lines = [("4.17", 20..44), ("4.18", 10..27), ("4.19", 0..1)];
+    let versions: Vec<String> =
+        lines.into_iter().flat_map(|(line, range)| z_streams(line, range, &[])).collect();
     let edges = [("4.17.42", "4.17.43"), ("4.17.43", "4.18.26"), ("4.17.20", "4.18.10")];
     let graph = graph(&[channel(&versions, &edges, &[])]);
     let affected = "{platform: AWS, introduced: 4.17.20, fixedIn: 4.17.44}";
@@ -121,15 +124,13 @@ fn the_next_z_regression() {
 /// Three entries name images by a tag.
 #[test]
 fn a_mutable_tag() {
-    let effective = |reference: &str| Effective {
-        image: reference.parse().unwrap(),
-        origin: Origin::OverridesYaml,
-        commit: None,
-    };
-    let tagged =
-        effective("quay.io/redhat-user-workloads/app/hypershift-cert-hotfix-416-multi:0a1b2c");
-    let said = mutable(Aws, &version("4.16.43"), &tagged).unwrap().unwrap();
-    assert_eq!(said.id.as_str(), "effective-image/aws/4.16/mutable");
-    let pinned = effective(&format!("quay.io/redhat-user-workloads/app/x@{}", digest("x")));
-    assert_eq!(mutable(Aws, &version("4.16.43"), &pinned).unwrap(), None);
+    let tagged = "quay.io/redhat-user-workloads/app/hypershift-cert-hotfix-416-multi:0a1b2c";
+    let tagged = tagged.parse().unwrap();
+    for (by_version, level) in [(true, FindingLevel::Warning), (false, FindingLevel::Blocking)] {
+        let said = mutable(Aws, &version("4.16.43"), &tagged, by_version).unwrap().unwrap();
+        assert_eq!(said.id.as_str(), "effective-image/aws/4.16/mutable");
+        assert_eq!(said.level, level);
+    }
+    let pinned = format!("quay.io/redhat-user-workloads/app/x@{}", digest("x")).parse().unwrap();
+    assert_eq!(mutable(Aws, &version("4.16.43"), &pinned, false).unwrap(), None);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fleetfix_hypershift::Error;
 use fleetfix_hypershift::coverage::{self, Known, paths};
-use fleetfix_hypershift::graph::Graph;
+use fleetfix_hypershift::graph::{Graph, next_lines};
 use fleetfix_model::{Class, Classify, ToCanonical};
 use serde_json::json;
 
@@ -130,7 +130,13 @@ fn a_large_graph_is_judged_in_no_time() {
         })
         .collect();
     let lines: Vec<&str> = minors.iter().map(String::as_str).collect();
-    let request = request(&lines, &format!("affected: [{}]", entries.join(", ")));
+    let request = request(
+        &lines,
+        &format!(
+            "affected: [{}]\nunaffected: [{{minor: '4.21', reason: not released}}]",
+            entries.join(", ")
+        ),
+    );
 
     let start = Instant::now();
     let graph = Graph::read([("g", text.as_bytes())]).unwrap();
@@ -143,4 +149,29 @@ fn a_large_graph_is_judged_in_no_time() {
     assert_eq!(expanded.coverage.len(), 121 * 20 * 2);
     // Without optimisation, beside other tests; what is quadratic takes minutes.
     assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+/// Versions, edges between them, and the lines after 4.20.
+type After =
+    (&'static [&'static str], &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+#[test]
+fn the_lines_after_a_line() {
+    let table: [After; 6] = [
+        (&["4.20.0"], &[], &[]),
+        (&["4.20.0", "4.21.0"], &[], &["4.21"]),
+        (&["4.20.0", "5.0.0"], &[], &["5.0"]),
+        (&["4.20.0", "4.21.0", "5.0.0"], &[("4.20.0", "5.0.0")], &["5.0"]),
+        (&["4.19.0", "4.20.0", "4.22.0"], &[("4.19.0", "4.20.0")], &[]),
+        (&["4.20.0", "4.21.0", "5.0.0"], &[], &["4.21", "5.0"]),
+    ];
+    for (versions, edges, expected) in table {
+        let versions: Vec<String> = versions.iter().map(|v| (*v).to_owned()).collect();
+        let graph = graph(&[channel(&versions, edges, &[])]);
+        let after = graph.lines_after("4.20".parse().unwrap());
+        let told: Vec<String> = after.iter().map(ToString::to_string).collect();
+        assert_eq!(told, expected, "{versions:?} {edges:?}");
+    }
+    let last = version(&format!("{0}.{0}.0", u64::MAX)).minor();
+    assert_eq!(next_lines(last).count(), 0);
 }

@@ -146,7 +146,7 @@ fn replacement(replaced: &[(&str, Origin, Option<Commit>)]) -> Replacement {
     Replacement {
         minor: "4.20".parse().unwrap(),
         fix: Some(commit("f")),
-        claims: vec![Claim { name: "#9010".into(), commit: Some(commit("c")) }],
+        claims: vec![Claim { name: "#9010".into(), commit: Some(commit("c")), reverted: None }],
         replaced: replaced.iter().map(image).collect(),
     }
 }

@@ -45,6 +45,8 @@ payloadTemplates:
 ";
 
 const NAMES: &str = "quay.io/openshift-release-dev";
+/// The commit that [`REQUEST`] names for 4.20.
+const FIX_COMMIT: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const BASE_COMMIT: &str = "1111111111111111111111111111111111111111";
 
 /// What is odd about the payloads.
@@ -97,7 +99,7 @@ impl Material {
             ("amd64", &["amd64"]),
             ("bare", &["amd64", "arm64"]),
         ] {
-            let digest = component(&fixes, tag, architectures, BASE_COMMIT, tag == "bare");
+            let digest = component(&fixes, tag, architectures, FIX_COMMIT, tag == "bare");
             let descriptor = fixes.descriptor_of(digest);
             fixes.set_tag(&tag.parse().unwrap(), &descriptor).unwrap();
         }

@@ -5,5 +5,7 @@
 mod ancestry;
 mod backport;
 mod broken;
+mod changed;
 mod git;
 mod places;
+mod revert;

@@ -1,0 +1,73 @@
+//! Commits that are in the history and not in the code.
+
+use fleetfix_model::name::Commit;
+
+use crate::git::Git;
+
+/// What takes `claim` back in the history of what is checked out, by its title.
+fn found(git: &Git, claim: &Commit, number: Option<u64>) -> Option<String> {
+    let at = git.at("HEAD");
+    git.open().reverted(claim, number, &at).unwrap().map(|by| by.title)
+}
+
+#[test]
+fn a_merge_is_taken_back_brought_back_and_taken_back_again() {
+    let mut git = Git::new();
+    git.commit("Start");
+    let merge = git.merge(7110, "amir/fix", "Fix LDAP");
+    git.commit("Something else");
+    assert_eq!(found(&git, &merge, Some(7110)), None);
+
+    let message = format!(
+        "Revert \"Fix LDAP\"\n\nThis reverts commit {merge}, reversing\nchanges made to x."
+    );
+    let back = git.merge(7200, "amir/revert", &message);
+    assert_eq!(found(&git, &merge, Some(7110)).as_deref(), Some("Revert \"Fix LDAP\""));
+
+    // The merge of the revert is reverted: what the merge brought is there again.
+    git.commit(&format!("Reapply \"Fix LDAP\"\n\nThis reverts commit {back}."));
+    assert_eq!(found(&git, &merge, Some(7110)), None);
+    git.commit("Revert #7110 for good");
+    assert_eq!(found(&git, &merge, Some(7110)).as_deref(), Some("Revert #7110 for good"));
+    assert_eq!(found(&git, &merge, None), None, "the number is that of another pull request");
+}
+
+#[test]
+fn what_was_merged_is_taken_back_as_well() {
+    let mut git = Git::new();
+    git.commit("Start");
+    let merge = git.merge(7110, "amir/fix", "Fix LDAP");
+    let inner = git.at("HEAD^2");
+    git.commit(&format!("Not so\n\nThis reverts commit {}.", &inner.as_str()[..12]));
+    assert_eq!(found(&git, &merge, None).as_deref(), Some("Not so"));
+    assert_eq!(found(&git, &inner, None).as_deref(), Some("Not so"));
+}
+
+/// The revert of main was picked into the release branch, and names the commit of main.
+#[test]
+fn a_picked_revert_names_what_was_picked() {
+    let mut git = Git::new();
+    git.commit("Start");
+    git.checkout(&["-b", "release-4.20"]);
+    git.checkout(&["main"]);
+    let on_main = git.commit("Fix LDAP (#7110)");
+    git.checkout(&["release-4.20"]);
+    let picked = git.commit(&format!("Fix LDAP (#7111)\n\n(cherry picked from commit {on_main})"));
+    assert_eq!(found(&git, &picked, Some(7111)), None);
+    git.commit(&format!("Revert \"Fix LDAP\"\n\nThis reverts commit {on_main}."));
+    assert_eq!(found(&git, &picked, Some(7111)).as_deref(), Some("Revert \"Fix LDAP\""));
+}
+
+#[test]
+fn reverts_elsewhere_and_nonsense_take_nothing_back() {
+    let mut git = Git::new();
+    let start = git.commit("Start");
+    let fix = git.commit("Fix LDAP");
+    git.checkout(&["-b", "elsewhere"]);
+    git.commit(&format!("This reverts commit {fix}."));
+    git.checkout(&["main"]);
+    git.commit(&format!("This reverts commit {}.", "f".repeat(40)));
+    git.commit(&format!("This reverts commit {start}."));
+    assert_eq!(found(&git, &fix, None), None);
+    assert_eq!(git.open().reverted(&fix, None, &"e".repeat(40).parse().unwrap()).unwrap(), None);
+}

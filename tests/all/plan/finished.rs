@@ -1,0 +1,72 @@
+//! Finished images: what they say of themselves counts, not what the request says of them.
+
+use super::history::{World, request_for, world};
+use super::upstream::{FIX, Image, Upstream, but, finished, not_made, refused, request, waiving};
+
+const AFFECTED: &str = "{platform: AWS, introduced: 4.20.5, fixedIn: 4.20.6}";
+const ID: &str = "image/4.20/commit";
+
+#[test]
+fn an_image_of_another_commit_than_the_request_says() {
+    let upstream = Upstream::with(&["4.20.5"]);
+    let other = "b".repeat(40);
+    let image = upstream.fix(Image::new("fix", &other));
+    let wrong = finished(&request(AFFECTED), &image);
+    let says = ["was built from bbbb", "and the request says aaaa"];
+    refused(upstream.plan(&wrong, &[]), ID, &says);
+    // What goes into attestations is what the image says, whoever waives it.
+    upstream.plan(&waiving(&wrong, ID), &[]).success();
+    assert_eq!(upstream.written()["fixes"][0]["commit"], other);
+    upstream.plan(&but(&wrong, FIX, &other), &[]).success();
+    // Nobody needs to say it twice.
+    let unnamed = but(&wrong, &format!("  commit: {FIX}\n"), "");
+    upstream.plan(&unnamed, &[]).success();
+    assert_eq!(upstream.written()["fixes"][0]["commit"], other);
+}
+
+/// The request names a good commit, and the image was built from an older one.
+#[test]
+fn ancestry_is_that_of_the_image() {
+    let World { upstream, hotfix, fix, .. } = world();
+    let given = ["--git", "source"];
+    let good = upstream.fix(Image::new("good", &fix));
+    upstream.plan(&finished(&request_for(&fix), &good), &given).success();
+    let old = upstream.fix(Image::new("old", &hotfix));
+    let wrong = waiving(&finished(&request_for(&fix), &old), ID);
+    refused(upstream.plan(&wrong, &given), "ancestry/4.20/7110", &["is not in the fix's commit"]);
+}
+
+#[test]
+fn an_image_that_does_not_say_its_commit() {
+    let World { upstream, fix, .. } = world();
+    let image = upstream.fix(Image::new("fix", ""));
+    let request = finished(&request_for(&fix), &image);
+    upstream.plan(&request, &["--git", "source"]).success();
+    let why = not_made(&upstream.written(), ID).unwrap();
+    assert!(why.contains("nobody checked which commit it was built from"), "{why}");
+    // Then somebody has to say it: the merge of the pull request says nothing of the image.
+    let unnamed = but(&request, &format!("  commit: {fix}\n"), "");
+    refused(upstream.plan(&unnamed, &["--git", "source"]), "downgrade/4.20/no-commit", &[]);
+}
+
+/// Files that lie beside the request say what they are built for.
+#[test]
+fn a_program_for_another_architecture() {
+    let upstream = Upstream::with(&["4.20.5"]);
+    for architecture in ["amd64", "arm64"] {
+        let program = fleetfix_tests::base::program("fixed", architecture);
+        std::fs::write(upstream.bench.path(architecture), program).unwrap();
+    }
+    let with = |from: &str| but(&request(AFFECTED), "from: app", &format!("from: '{from}'"));
+    upstream.plan(&with("{arch}"), &[]).success();
+    let why = not_made(&upstream.written(), "parity").unwrap();
+    assert!(why.contains("are compared when images are patched"), "{why}");
+    let id = "parity/architecture";
+    let says = ["4.20 /usr/bin/app (arm64): it is a program for amd64", "no waiver helps"];
+    refused(upstream.plan(&waiving(&with("amd64"), id), &[]), id, &says);
+
+    let image = upstream.fix(Image::new("fix", FIX));
+    upstream.plan(&finished(&request(AFFECTED), &image), &[]).success();
+    let why = not_made(&upstream.written(), "parity").unwrap();
+    assert!(why.contains("nobody read the programs in the finished image of 4.20"), "{why}");
+}

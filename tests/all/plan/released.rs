@@ -1,0 +1,94 @@
+//! Versions that the request calls fixed: payloads are read, and what runs instead is seen.
+
+use super::history::{World, request_for, world};
+use super::upstream::{Image, Upstream, but, finding, not_made, refused, waiving};
+
+const CHECK: &str = "coverage/payloads";
+const NOT_FIXED: &str = "coverage/aws/4.20/not-fixed";
+const GIT: [&str; 2] = ["--git", "source"];
+
+/// A payload of 4.20.6 whose component is built from a commit.
+fn release(upstream: &Upstream, commit: &str) {
+    let image = upstream.component(Image::new("4.20.6", commit));
+    upstream.payload("4.20.6", &image, commit);
+}
+
+#[test]
+fn a_payload_that_is_called_fixed_and_lacks_the_fix() {
+    let World { upstream, released, fix, .. } = world();
+    let request = request_for(&fix);
+    release(&upstream, &released);
+    let says = ["4.20.6 on AWS is called fixed", "lacks a claimed fix", "name a later `fixedIn`"];
+    refused(upstream.plan(&request, &GIT), NOT_FIXED, &says);
+    upstream.plan(&waiving(&request, NOT_FIXED), &GIT).success();
+    // Without a history nobody looks, and the plan says so.
+    upstream.plan(&request, &[]).success();
+    let why = not_made(&upstream.written(), CHECK).unwrap();
+    assert!(why.contains("no git repository was given"), "{why}");
+
+    let World { upstream, fix, .. } = world();
+    release(&upstream, &fix);
+    upstream.plan(&request_for(&fix), &GIT).success();
+    assert_eq!(not_made(&upstream.written(), CHECK), None);
+}
+
+/// It is in the history of the release, and was taken back before it.
+#[test]
+fn a_payload_of_which_the_fix_was_taken_back() {
+    let World { upstream, mut source, fix, .. } = world();
+    let reverted = source.commit(&format!("Not yet\n\nThis reverts commit {fix}."));
+    release(&upstream, &reverted);
+    refused(upstream.plan(&request_for(&fix), &GIT), NOT_FIXED, &["or took it back"]);
+}
+
+#[test]
+fn a_payload_that_cannot_be_checked() {
+    let says = |upstream: &Upstream, fix: &str, why: &str| {
+        upstream.plan(&request_for(fix), &GIT).success();
+        let reason = not_made(&upstream.written(), CHECK).unwrap();
+        assert!(reason.contains(why), "{reason}");
+    };
+    let World { upstream, fix, .. } = world();
+    says(&upstream, &fix, "4.20.6: no payload was found");
+    release(&upstream, &"e".repeat(40));
+    says(&upstream, &fix, "4.20.6: the repository lacks eeee");
+    release(&upstream, &"d".repeat(40));
+    // One tag at two images: what it is cannot be told.
+    says(&upstream, &fix, "4.20.6: its payload cannot be read");
+}
+
+/// The fix is in a branch of its own and was never merged into the line that the release is made from.
+#[test]
+fn a_pull_request_that_is_not_in_the_release_branch() {
+    let World { upstream, mut source, released, .. } = world();
+    source.git(&["checkout", "--quiet", "-b", "aside", "release-4.20"]);
+    let fix = source.merge(7200, "Fix something");
+    release(&upstream, &released);
+    let request = but(&request_for(&fix), "[7110]", "[7200]");
+    refused(upstream.plan(&request, &GIT), NOT_FIXED, &["lacks a claimed fix"]);
+}
+
+/// The payload has the fix, and the deployed overrides.yaml puts an older image in its place.
+#[test]
+fn a_fixed_payload_whose_image_does_not_run() {
+    let World { upstream, hotfix, fix, .. } = world();
+    release(&upstream, &fix);
+    let id = "coverage/aws/4.20/overridden";
+    let with = |commit: &str| {
+        let image = upstream.fix(Image::new("override", commit));
+        let overrides = format!(
+            "platforms:\n  aws:\n    overrides:\n    - version: 4.20.6\n      cpoImage: {image}\n"
+        );
+        upstream.file("overrides.yaml", &overrides);
+    };
+    let given = [&GIT[..], &["--overrides", "overrides.yaml"]].concat();
+    let request = request_for(&fix);
+    with(&hotfix);
+    let says = ["4.20.6 on AWS is called fixed", "whose source lacks a claimed fix", "cover it"];
+    refused(upstream.plan(&request, &given), id, &says);
+    refused(upstream.plan(&request, &given[2..]), id, &["its source was not looked at"]);
+    upstream.plan(&waiving(&request, id), &given).success();
+    assert_eq!(finding(&upstream.written(), id)["waiver"]["by"], "lena");
+    with(&fix);
+    upstream.plan(&request, &given).success();
+}
