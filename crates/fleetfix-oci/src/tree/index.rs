@@ -2,15 +2,15 @@
 //! (image-spec v1.1 layer.md).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 
-use fleetfix_model::{Class, Classify};
-
-use super::archive::{Archive, RawEntry};
+use super::archive::RawEntry;
+use super::content::{LayerFile, to_the_end, walk};
+use super::packed::Content;
 use super::{Entry, EntryKind, LayerIndex, Limits};
 use crate::Error;
 use crate::checked::from_io;
-use crate::layer::{MAX_PATH, Unpacked, WHITEOUT};
+use crate::layer::{MAX_PATH, WHITEOUT};
 
 /// Name that hides everything below its directory.
 const OPAQUE: &[u8] = b".wh..wh..opq";
@@ -29,45 +29,42 @@ impl LayerIndex {
     /// Reads a layer to its end, plain or compressed with gzip or zstd. `subject` names it in messages. Give
     /// it a reader that checks the digest: it is read to its end too, also where the archive is broken,
     /// and wrong content is named as such rather than by what it broke.
-    pub fn read(subject: &str, mut reader: impl Read, limits: &Limits) -> Result<Self, Error> {
-        let index = Self::parse(subject, &mut reader, limits);
-        let rest = io::copy(&mut reader, &mut io::sink()).map_err(|e| from_io(e, subject));
-        match (index, rest) {
-            (Ok(index), Ok(_)) => Ok(index),
-            (_, Err(wrong)) if wrong.class() == Class::Refused => Err(wrong),
-            (Err(e), _) | (Ok(_), Err(e)) => Err(e),
-        }
+    pub fn read(subject: &str, reader: impl Read, limits: &Limits) -> Result<Self, Error> {
+        Self::read_showing(subject, reader, limits, |_| Ok(()))
     }
 
-    fn parse(subject: &str, reader: &mut impl Read, limits: &Limits) -> Result<Self, Error> {
-        let unpacked = Unpacked::new(subject, reader)?;
-        let mut archive =
-            Archive::new(subject, BufReader::with_capacity(64 << 10, unpacked), limits);
+    /// [`Self::read`] that shows the content of every regular file to `visit`, as
+    /// [`files`](super::files) does.
+    pub fn read_showing(
+        subject: &str,
+        reader: impl Read,
+        limits: &Limits,
+        mut visit: impl FnMut(LayerFile<'_>) -> io::Result<()>,
+    ) -> Result<Self, Error> {
         let mut index = Reading::default();
-        let mut count = 0_u64;
-        let limit = |what, limit| Error::LayerLimit { subject: subject.to_owned(), what, limit };
-        while let Some(entry) = archive.next()? {
-            count += 1;
-            if count > limits.entries {
-                return Err(limit("entries", limits.entries));
-            }
-            if entry.path.len() > MAX_PATH || entry.link.len() > MAX_PATH {
-                return Err(limit("bytes in a path", MAX_PATH as u64));
-            }
-            let offset = entry.offset;
-            index.add(entry).map_err(|reason| Error::Archive {
-                subject: subject.to_owned(),
-                offset,
-                reason,
-            })?;
-        }
+        to_the_end(subject, reader, |reader| {
+            walk(subject, reader, limits, |entry, content| {
+                if entry.path.len() > MAX_PATH || entry.link.len() > MAX_PATH {
+                    let (what, limit) = ("bytes in a path", MAX_PATH as u64);
+                    return Err(Error::LayerLimit { subject: subject.to_owned(), what, limit });
+                }
+                let offset = entry.offset;
+                let broken =
+                    |reason| Error::Archive { subject: subject.to_owned(), offset, reason };
+                let path = normal(&entry.path).map_err(broken)?;
+                if entry.has_content() {
+                    let file = LayerFile { path: &path, offset, size: entry.size, content };
+                    visit(file).map_err(|e| from_io(e, subject))?;
+                }
+                index.add(path, entry).map_err(broken)
+            })
+        })?;
         Ok(Self::pack(index.entries, index.whiteouts, index.opaque))
     }
 }
 
 impl Reading {
-    fn add(&mut self, entry: RawEntry) -> Result<(), String> {
-        let path = normal(&entry.path)?;
+    fn add(&mut self, path: Vec<u8>, entry: RawEntry) -> Result<(), String> {
         let split = path.iter().rposition(|b| *b == b'/').map_or(0, |slash| slash + 1);
         let (parent, name) = path.split_at(split);
         let parent = parent.strip_suffix(b"/").unwrap_or(parent);
@@ -95,9 +92,20 @@ impl Reading {
             // The root itself: runtimes take its metadata from the lowest layer.
             return Ok(());
         }
+        let metadata = entry.metadata;
         let kind = match entry.kind {
-            b'0' | b'7' | b'S' => EntryKind::File,
-            b'1' => EntryKind::HardLink(normal(&entry.link)?),
+            b'0' | b'7' | b'S' => EntryKind::File(Content {
+                offset: entry.offset,
+                sparse: entry.sparse,
+                linked: false,
+            }),
+            b'1' => {
+                let target = normal(&entry.link)?;
+                let linked = self.linked(&target);
+                let missing = || Entry { kind: EntryKind::HardLink(target), metadata };
+                self.insert(path, linked.unwrap_or_else(missing));
+                return Ok(());
+            }
             b'2' => EntryKind::Symlink(entry.link),
             b'3' => EntryKind::Special("a character device"),
             b'4' => EntryKind::Special("a block device"),
@@ -105,15 +113,34 @@ impl Reading {
             b'6' => EntryKind::Special("a named pipe"),
             _ => EntryKind::Special("of an unknown kind"),
         };
-        if kind != EntryKind::Directory {
+        self.insert(path, Entry { kind, metadata });
+        Ok(())
+    }
+
+    /// What a hard link to `target` names: the file that is there now, which keeps its content and
+    /// metadata when another one takes its name. `None`: nothing is there, so it lies in a lower layer.
+    fn linked(&mut self, target: &[u8]) -> Option<Entry> {
+        let there = self.entries.get_mut(target)?;
+        match &mut there.kind {
+            EntryKind::File(content) => content.linked = true,
+            EntryKind::Directory => {
+                let kind = EntryKind::Special("a hard link to a directory");
+                return Some(Entry { kind, metadata: there.metadata.clone() });
+            }
+            EntryKind::Symlink(_) | EntryKind::HardLink(_) | EntryKind::Special(_) => {}
+        }
+        Some(there.clone())
+    }
+
+    fn insert(&mut self, path: Vec<u8>, entry: Entry) {
+        if entry.kind != EntryKind::Directory {
             // What unpacked first goes when something else takes the place of its directory.
             let below: Vec<_> = self.below(&path).map(|(path, _)| path.clone()).collect();
             for path in below {
                 self.entries.remove(&path);
             }
         }
-        self.entries.insert(path, Entry { kind, metadata: entry.metadata });
-        Ok(())
+        self.entries.insert(path, entry);
     }
 
     fn below<'a>(&'a self, path: &[u8]) -> impl Iterator<Item = (&'a Vec<u8>, &'a Entry)> {
