@@ -226,7 +226,7 @@ pub enum Error {
         written: String,
         /// Why the other one is not.
         #[source]
-        source: fleetfix_registry::Error,
+        source: Box<fleetfix_registry::Error>,
     },
     /// Two different images would get one tag: a defect, or a collision of short digests.
     #[error("{place}: two bases lead to one tag")]
@@ -272,7 +272,8 @@ impl Classify for Error {
         match self {
             Self::File(e) => e.class(),
             Self::Plan(e) => e.class(),
-            Self::Registry(e) | Self::SomeTags { source: e, .. } => e.class(),
+            Self::Registry(e) => e.class(),
+            Self::SomeTags { source, .. } => source.class(),
             Self::Base { source, .. }
             | Self::Layer { source, .. }
             | Self::Compression { source } => source.class(),

@@ -29,6 +29,8 @@ type Key = (Digest, u64);
 pub struct Indexes {
     cache: Option<LayerCache>,
     replaced: Arc<Replaced>,
+    /// [`HELD`].
+    most: u64,
     state: Mutex<State>,
     /// Images whose trees are in memory at a time: one.
     trees: Semaphore,
@@ -50,7 +52,7 @@ impl Indexes {
     /// is read.
     pub fn new(cache: Option<LayerCache>, replaced: Arc<Replaced>) -> Self {
         let (trees, turns) = (Semaphore::new(1), Semaphore::new(1));
-        Self { cache, replaced, state: Mutex::default(), trees, turns }
+        Self { cache, replaced, most: HELD, state: Mutex::default(), trees, turns }
     }
 
     /// Asks the layers of an image, from the top one down, until `ask` has its answer. `base` names it
@@ -146,7 +148,7 @@ impl Indexes {
         let mut state = self.state();
         state.held.push_back((key, Arc::clone(index)));
         let mut memory: u64 = state.held.iter().map(|(_, index)| index.memory()).sum();
-        while memory > HELD
+        while memory > self.most
             && let Some((_, oldest)) = state.held.pop_front()
         {
             memory -= oldest.memory();
@@ -200,4 +202,68 @@ fn unspooled(file: &File) -> Option<LayerIndex> {
     let mut bytes = vec![0; size];
     file.read_exact_at(&mut bytes, 0).ok()?;
     LayerIndex::from_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use fleetfix_model::{Descriptor, Reference};
+    use fleetfix_oci::layout::Layout;
+    use fleetfix_oci::tree::{Final, Resolved, Target};
+    use fleetfix_registry::{Client, Options};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A layer with a program and `count` other files, one image over it, and the image's manifest.
+    fn image(layout: &Layout, note: usize, count: usize) -> Manifest {
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut add = |path: String| {
+            let mut header = tar::Header::new_ustar();
+            header.set_mode(0o755);
+            header.set_size(0);
+            archive.append_data(&mut header, path, &b""[..]).unwrap();
+        };
+        add(format!("etc/note-{note}"));
+        add("app".to_owned());
+        (0..count).for_each(|n| add(format!("usr/share/a-directory/file-{n:06}")));
+        let bytes = archive.into_inner().unwrap();
+        layout.put_bytes(&bytes).unwrap();
+        let layer = Descriptor::of("application/vnd.oci.image.layer.v1.tar", &bytes);
+        let config = Descriptor::of("application/vnd.oci.image.config.v1+json", b"{}");
+        let manifest = json!({ "schemaVersion": 2, "config": config, "layers": [layer],
+            "mediaType": "application/vnd.oci.image.manifest.v1+json" });
+        Manifest::parse(None, manifest.to_string().as_bytes()).unwrap()
+    }
+
+    fn app(tree: &Tree) -> Result<Option<Resolved>, fleetfix_oci::Error> {
+        tree.resolve(b"/app", Final::Follow)
+    }
+
+    /// With and without a cache: what memory lets go is read from disk, and not from the base.
+    #[tokio::test]
+    async fn memory_holds_few_indexes_and_bases_are_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::create(&dir.path().join("base")).unwrap();
+        let images: Vec<Manifest> = (0..6).map(|note| image(&layout, note, 1000)).collect();
+        let name = format!("oci:{}", dir.path().join("base").display());
+        let source = Client::new(Options::default()).unwrap();
+        let source = source.source(&name.parse::<Reference>().unwrap().repository);
+        for cache in [None, Some(LayerCache::new(&dir.path().join("cache")))] {
+            let mut indexes = Indexes::new(cache, Arc::new(Replaced::new(&[], None)));
+            indexes.most = 100 << 10;
+            for manifest in &images {
+                indexes.ask(&source, "it", manifest, app).await.unwrap();
+                let held: u64 = indexes.state().held.iter().map(|(_, i)| i.memory()).sum();
+                assert!(held > 0 && held <= indexes.most, "{held}");
+            }
+            let blobs = dir.path().join("base/blobs/sha256");
+            let hidden = dir.path().join("hidden");
+            std::fs::rename(&blobs, &hidden).unwrap();
+            for manifest in &images {
+                let found = indexes.ask(&source, "it", manifest, app).await.unwrap();
+                assert!(matches!(found.target, Target::File { .. }), "{found:?}");
+            }
+            std::fs::rename(&hidden, &blobs).unwrap();
+        }
+    }
 }

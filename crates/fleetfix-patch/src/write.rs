@@ -217,7 +217,10 @@ async fn tags<'a>(client: &Client, images: &[Image<'a>]) -> Result<(), Error> {
     match first {
         None => Ok(()),
         Some(source) if written.is_empty() => Err(source.into()),
-        Some(source) => Err(Error::SomeTags { written: written.join(", "), source }),
+        Some(source) => {
+            let (written, source) = (written.join(", "), Box::new(source));
+            Err(Error::SomeTags { written, source })
+        }
     }
 }
 
