@@ -208,9 +208,9 @@ fn layers_that_lie_elsewhere_or_are_encrypted() {
             let mut manifest: Value = serde_json::from_slice(&blobs.manifests[0].1).unwrap();
             let layer = &mut manifest["layers"][at];
             if name == "foreign" {
-                foreign(layer)
+                foreign(layer);
             } else {
-                encrypted(layer)
+                encrypted(layer);
             }
             load(&registry, "app", &blobs, &[]);
             if name == "foreign" {
