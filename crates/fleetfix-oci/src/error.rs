@@ -276,12 +276,6 @@ pub enum Error {
         /// The algorithm.
         algorithm: &'static str,
     },
-    /// A file that was read twice had other bytes the second time.
-    #[error("{subject} changed while it was read")]
-    Changed {
-        /// The file.
-        subject: String,
-    },
     /// Work that nobody waits for any more.
     #[error("{what} was given up")]
     Stopped {
@@ -333,8 +327,7 @@ impl Classify for Error {
             Self::WrongDigest { .. }
             | Self::WrongSize { .. }
             | Self::OtherLayer { .. }
-            | Self::OtherManifest { .. }
-            | Self::Changed { .. } => Class::Refused,
+            | Self::OtherManifest { .. } => Class::Refused,
             Self::Level { .. } => Class::Usage,
             Self::Stopped { .. } => Class::Environment,
             Self::TooLarge { .. }

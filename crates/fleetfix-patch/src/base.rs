@@ -1,10 +1,13 @@
 //! Reads a base: its manifests and configurations, and the metadata of the paths that change.
 
+use std::sync::Arc;
+
 use fleetfix_model::{Digest, Platform};
-use fleetfix_oci::change::{Change, Placed, place};
+use fleetfix_oci::change::{Change, Note, Placed, place};
 use fleetfix_oci::config::{self, Config};
+use fleetfix_oci::layer::Items;
 use fleetfix_oci::manifest::Manifest;
-use fleetfix_oci::tree::{MAX_LAYERS, MAX_MEMORY, Tree};
+use fleetfix_oci::tree::Tree;
 use fleetfix_registry::{Client, Image, Store};
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -42,9 +45,11 @@ pub struct BaseImage {
     pub manifest: Manifest,
     /// Bytes of its configuration.
     pub config: Vec<u8>,
-    /// The entries of the new layer.
-    pub placed: Placed,
-    /// The files that are written.
+    /// The entries of the new layer, which images share.
+    pub items: Arc<Items>,
+    /// What a person should know about them.
+    pub notes: Vec<Note>,
+    /// The files that are written, until programs among them are compared.
     pub written: Vec<Written>,
 }
 
@@ -96,7 +101,8 @@ pub async fn read(client: &Client, job: Job, indexes: &Indexes) -> Result<Base, 
         async move {
             let changes = job.changes.of(&platform.architecture).unwrap_or_default();
             let (placed, written) = placed(source, &base, &manifest, changes, indexes).await?;
-            Ok::<_, Error>(BaseImage { platform, manifest, config, placed, written })
+            let (items, notes) = (Arc::new(placed.items), placed.notes);
+            Ok::<_, Error>(BaseImage { platform, manifest, config, items, notes, written })
         }
     };
     let images = stream::iter(read).map(place).buffered(AT_ONCE).try_collect().await?;
@@ -194,27 +200,10 @@ async fn placed(
     changes: &[Change],
     indexes: &Indexes,
 ) -> Result<(Placed, Vec<Written>), Error> {
-    let limit = |what, limit| {
-        let subject = manifest.subject();
-        Error::base(base)(fleetfix_oci::Error::LayerLimit { subject, what, limit })
-    };
     let layers = manifest.layers().map_err(Error::base(base))?;
-    if layers.len() > MAX_LAYERS {
-        return Err(limit("layers", MAX_LAYERS as u64));
-    }
-    let written = |tree: &Tree| written(tree, &layers, changes).map_err(Error::base(base));
-    let mut tree = Tree::new();
-    for layer in layers.iter().rev() {
-        if let Some(placed) = place(&tree, changes).map_err(Error::base(base))? {
-            return Ok((placed, written(&tree)?));
-        }
-        tree.push(indexes.get(source, base, layer).await?);
-        if tree.memory() > MAX_MEMORY {
-            return Err(limit("bytes of names and attributes in its layers", MAX_MEMORY));
-        }
-    }
-    tree.complete();
-    let placed = place(&tree, changes).map_err(Error::base(base))?;
-    let placed = placed.ok_or_else(|| Error::NotKnown { base: base.to_owned() })?;
-    Ok((placed, written(&tree)?))
+    let ask = |tree: &Tree| match place(tree, changes)? {
+        Some(placed) => Ok(Some((placed, written(tree, &layers, changes)?))),
+        None => Ok(None),
+    };
+    indexes.ask(source, base, manifest, ask).await
 }

@@ -9,17 +9,23 @@ use std::sync::Arc;
 
 use fleetfix_model::Digest;
 use fleetfix_oci::change::Action;
-use fleetfix_oci::layer::{Compressor, Content, Finished, Item, Items, Kind, LaidOut, is_large};
+use fleetfix_oci::layer::{
+    Algorithm, Compressor, Content, Finished, Item, Items, Kind, LaidOut, is_large,
+};
 use fleetfix_task::Meter;
+use tokio::sync::Semaphore;
 
 use crate::Error;
 use crate::job::{Files, Job};
 use crate::settings::Settings;
 
+/// Archives that are laid out at a time, of all bases: each of many small files holds some blocks.
+const LAY_OUTS: usize = 2;
+
 /// Finished layers by their entries. Their bytes lie in files without a name, which go when this
 /// is dropped or the process ends.
 #[derive(Debug, Default)]
-pub struct Layers(BTreeMap<Items, Finished>);
+pub struct Layers(BTreeMap<Arc<Items>, Finished>);
 
 impl Layers {
     /// How many there are.
@@ -42,7 +48,7 @@ impl Layers {
         self.0.values()
     }
 
-    pub(crate) fn insert(&mut self, items: Items, finished: Finished) {
+    pub(crate) fn insert(&mut self, items: Arc<Items>, finished: Finished) {
         self.0.insert(items, finished);
     }
 }
@@ -54,6 +60,7 @@ pub(crate) struct Works {
     compressor: Arc<Compressor>,
     files: Arc<Files>,
     dir: PathBuf,
+    lay_outs: Arc<Semaphore>,
     /// Counts the bytes of large contents.
     meter: Meter,
 }
@@ -99,7 +106,9 @@ impl Works {
     /// Starts the threads that compress.
     pub(crate) fn new(files: Files, settings: &Settings, meter: Meter) -> (Self, Stop) {
         let compressor = Arc::new(Compressor::new(&settings.layer));
-        let works = Self { compressor, files: Arc::new(files), dir: std::env::temp_dir(), meter };
+        let (files, dir) = (Arc::new(files), std::env::temp_dir());
+        let lay_outs = Arc::new(Semaphore::new(LAY_OUTS));
+        let works = Self { compressor, files, dir, lay_outs, meter };
         let stop = Stop(Arc::clone(&works.compressor));
         (works, stop)
     }
@@ -119,8 +128,14 @@ impl Works {
         .await
     }
 
+    /// How layers are compressed.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.compressor.algorithm()
+    }
+
     /// Lays the archive of `items` out. `base` is for messages.
-    pub(crate) async fn lay_out(&self, base: String, items: Items) -> Result<LaidOut, Error> {
+    pub(crate) async fn lay_out(&self, base: String, items: Arc<Items>) -> Result<LaidOut, Error> {
+        let _turn = self.lay_outs.acquire().await;
         self.blocking("a new layer", move |works| {
             let open = |item: &Item| match &item.kind {
                 Kind::File { digest, .. } => works.open(digest),

@@ -219,6 +219,15 @@ pub enum Error {
         #[source]
         source: fleetfix_oci::Error,
     },
+    /// One of several tags was not written.
+    #[error("these tags are written: {written}; another one is not [do it again: they stay]")]
+    SomeTags {
+        /// The tags that are there.
+        written: String,
+        /// Why the other one is not.
+        #[source]
+        source: Box<fleetfix_registry::Error>,
+    },
     /// Two different images would get one tag: a defect, or a collision of short digests.
     #[error("{place}: two bases lead to one tag")]
     OneTag {
@@ -264,6 +273,7 @@ impl Classify for Error {
             Self::File(e) => e.class(),
             Self::Plan(e) => e.class(),
             Self::Registry(e) => e.class(),
+            Self::SomeTags { source, .. } => source.class(),
             Self::Base { source, .. }
             | Self::Layer { source, .. }
             | Self::Compression { source } => source.class(),

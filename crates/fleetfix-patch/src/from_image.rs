@@ -1,5 +1,7 @@
 //! A file out of another image: its content, for every architecture of it. Mode, owner and extended
-//! attributes are the base's, as with files on disk.
+//! attributes are the base's, as with files on disk. Of one that the base does not have the permission
+//! bits are the other image's, without set-id and sticky bits: those mean nothing without the owner
+//! and attributes that they were set for, and those of a new file are the defaults.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -59,7 +61,7 @@ pub async fn read(
         let action = Action::Write {
             size: file.spool.size(),
             digest: file.digest,
-            create: create.then_some(file.mode),
+            create: create.then_some(file.mode & 0o777),
             mode: None,
             uid: None,
             gid: None,
@@ -101,29 +103,24 @@ impl One<'_> {
     async fn file(&self, manifest: &Manifest, indexes: &Indexes) -> Result<Found, Error> {
         let failed = || Error::base(self.image);
         let layers = manifest.layers().map_err(failed())?;
-        let mut tree = Tree::new();
-        let mut lower = layers.iter().rev();
-        let target = loop {
-            let resolved = tree.resolve(self.path.as_str().as_bytes(), Final::Follow);
-            if let Some(resolved) = resolved.map_err(failed())? {
-                break resolved.target;
-            }
-            match lower.next() {
-                Some(layer) => tree.push(indexes.get(self.source, self.image, layer).await?),
-                None => tree.complete(),
-            }
-        };
-        let Target::File { metadata, content, .. } = target else {
+        let path = self.path.as_str().as_bytes();
+        let ask = |tree: &Tree| tree.resolve(path, Final::Follow);
+        let resolved = indexes.ask(self.source, self.image, manifest, ask).await?;
+        let Target::File { metadata, content, .. } = resolved.target else {
             return Err(self.problem("is no file there"));
         };
+        if content.content.sparse {
+            return Err(self.problem("is a sparse file, which is not read"));
+        }
         let layer = layers.iter().rev().nth(content.layer);
         let layer = layer.ok_or_else(|| self.problem("is in no layer"))?;
+        let _turn = indexes.turn().await;
         let reader = self.source.blob_reader(layer.digest, Some(layer.size)).await?.into_read();
         let subject = format!("layer {}", layer.digest);
         let copied = tokio::task::spawn_blocking(move || {
             let mut copied = None;
             files(&subject, reader, &Limits::default(), |mut file| {
-                if file.path == content.path {
+                if file.offset == content.content.offset {
                     let mut out =
                         Both { spool: Spool::new(&std::env::temp_dir())?, hasher: Hasher::new() };
                     io::copy(&mut file, &mut out)?;
@@ -135,8 +132,7 @@ impl One<'_> {
         });
         let copied = copied.await.map_err(|_| Error::Abandoned { what: "a layer" })?;
         let copied = copied.map_err(failed())?;
-        let Both { spool, hasher } =
-            copied.ok_or_else(|| self.problem("is a sparse file, which is not read"))?;
+        let Both { spool, hasher } = copied.ok_or_else(|| self.problem("is in no layer"))?;
         let (digest, _) = hasher.finish();
         Ok(Found { spool, digest, mode: metadata.mode })
     }

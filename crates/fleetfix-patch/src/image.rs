@@ -7,6 +7,7 @@ use fleetfix_model::name::Tag;
 use fleetfix_model::{Descriptor, Digest, Platform, Repository, media};
 use fleetfix_oci::config::Config;
 use fleetfix_oci::edit::{self, ImagePatch, OtherManifests};
+use fleetfix_oci::layer::{Algorithm, Items, Layer};
 use fleetfix_oci::manifest::{Kind, RawDescriptor};
 
 use crate::Error;
@@ -47,8 +48,24 @@ pub struct Document {
     pub bytes: Bytes,
 }
 
+/// Edits the documents of a base with a stand-in for its new layers, which `algorithm` compresses:
+/// what is refused of them is known before there are any.
+pub fn rehearse(base: &Base, algorithm: Algorithm, others: OtherManifests) -> Result<(), Error> {
+    let digest = Digest::of(b"a layer that is not there yet");
+    let layer = Layer { algorithm, digest, size: 0, diff_id: digest, archive_size: 0 };
+    with_layers(base, |_| Some(&layer), others).map(drop)
+}
+
 /// Edits the documents of a base whose layers are finished.
 pub fn assemble(base: &Base, layers: &Layers, others: OtherManifests) -> Result<Patched, Error> {
+    with_layers(base, |items| Some(&layers.get(items)?.layer), others)
+}
+
+fn with_layers<'a>(
+    base: &Base,
+    layer_of: impl Fn(&Items) -> Option<&'a Layer>,
+    others: OtherManifests,
+) -> Result<Patched, Error> {
     let name = base.name();
     let failed = || Error::base(name.clone());
     hypershift_labels(base)?;
@@ -62,10 +79,9 @@ pub fn assemble(base: &Base, layers: &Layers, others: OtherManifests) -> Result<
     let (mut manifests, mut configs) = (Vec::new(), Vec::new());
     let (mut new_layers, mut platforms) = (Vec::new(), Vec::new());
     for image in &base.images {
-        let finished = layers.get(&image.placed.items);
-        let finished = finished.ok_or(Error::Abandoned { what: "a new layer" })?;
+        let layer = layer_of(&image.items);
         let patch = ImagePatch {
-            layer: &finished.layer,
+            layer: layer.ok_or(Error::Abandoned { what: "a new layer" })?,
             base: from(image.manifest.digest()),
             commit: base.job.commit.as_ref(),
             labels: &base.job.labels,

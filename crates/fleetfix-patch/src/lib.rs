@@ -3,8 +3,8 @@
 //! Large files are compressed while bases are read and changes placed on them ([`base`],
 //! [`indexes`]); layers are put together as soon as both are done ([`compress`]), documents edited
 //! ([`image`](mod@image)), and manifests and tags written when all of that is known to be good
-//! ([`write`](mod@write)). To a registry blobs go before that: it throws away those that no manifest
-//! names. Doing it again writes nothing and says the same.
+//! ([`write`](mod@write)). To a registry blobs go before that, once no base is refused any more: it
+//! throws away those that no manifest names. Doing it again writes nothing and says the same.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -17,11 +17,13 @@
 //! | [`base`], [`compress`], [`image`](mod@image), [`write`](mod@write) | the steps |
 //! | [`indexes`] | what base layers hold, read once |
 //! | [`programs`] | whether new programs are built as those that they replace |
+//! | [`replaced`] | what is known of the programs of bases |
 //! | [`report`] | what was done, as JSON |
 //! | [`error`] | what can go wrong |
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{ArgGroup, Parser};
 use fleetfix_model::document::{FixPlan, from_canonical};
@@ -40,6 +42,7 @@ pub mod indexes;
 pub mod job;
 pub mod planned;
 pub mod programs;
+pub mod replaced;
 pub mod report;
 pub mod run;
 pub mod settings;
@@ -51,6 +54,7 @@ pub use run::patch;
 use crate::from_image::Held;
 use crate::indexes::Indexes;
 use crate::job::{Changes, Files, Job};
+use crate::replaced::Replaced;
 use crate::settings::SettingsArgs;
 
 /// Patch every base of a plan, or one image: every architecture of each.
@@ -121,7 +125,8 @@ impl Task for Args {
         // Whatever files lie in is held until they are written.
         let (jobs, files, _held) = if let Some((image, path)) = other {
             let job = self.job(Changes::Same(Vec::new()))?;
-            let indexes = Indexes::new(settings.cache.clone());
+            let none = Arc::new(Replaced::new(&[], None));
+            let indexes = Indexes::new(settings.cache.clone(), none);
             let (create, remove) = (self.create, &self.remove[..]);
             let read = from_image::read(&client, &image, &path, create, remove, &indexes);
             let (changes, files, held) = Box::pin(read).await?;

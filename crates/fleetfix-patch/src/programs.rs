@@ -1,7 +1,7 @@
 //! Whether new programs are built as those that they replace.
 //!
-//! The new ones lie on disk. What is known of a base's program is remembered by layer and path, so
-//! that a base is read once; where it is not known, its layer is read again for it.
+//! The new ones lie on disk. What a base's program says is mostly known when its layers have been read
+//! ([`replaced`](crate::replaced)); where it is not, its layer is read again for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -12,22 +12,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fleetfix_model::digest::Hasher;
 use fleetfix_model::{Digest, Platform};
 use fleetfix_oci::change::{Action, Change};
-use fleetfix_oci::kept::Kept;
 use fleetfix_oci::manifest::RawDescriptor;
-use fleetfix_oci::tree::{Final, Limits, Target, Tree, files};
+use fleetfix_oci::tree::{Content, Final, Target, Tree};
 use fleetfix_program::difference::{Severity, Subject};
 use fleetfix_program::{Difference, Program, compare, for_architecture};
 use fleetfix_registry::Store;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::Error;
 use crate::base::{Base, BaseImage};
+use crate::indexes::Indexes;
 use crate::job::Files;
-
-/// Largest file of the cache that is read, in bytes: more than the largest list of modules.
-const MAX_CACHED: u64 = 16 << 20;
-/// What a file of the cache holds.
-const FORM: &[u8; 16] = b"fleetfix program";
+use crate::replaced::{Known, Replaced, read_layer};
 
 /// A file that a patch writes, and what it stands in for.
 #[derive(Clone, Debug)]
@@ -45,8 +41,8 @@ pub struct Written {
 pub struct Old {
     /// The layer that has it.
     pub layer: RawDescriptor,
-    /// Its path in that layer.
-    pub path: Vec<u8>,
+    /// Which of that layer's contents.
+    pub content: Content,
     /// True if anybody may run it.
     pub executable: bool,
 }
@@ -67,7 +63,7 @@ pub fn written(
             Target::File { metadata, content, .. } => {
                 let layer = layers.iter().rev().nth(content.layer).cloned();
                 let executable = metadata.mode & 0o111 != 0;
-                layer.map(|layer| Old { layer, path: content.path, executable })
+                layer.map(|layer| Old { layer, content: content.content, executable })
             }
             _ => None,
         };
@@ -96,33 +92,20 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// What is remembered of a base's file.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Known {
-    Program(Box<Program>),
-    /// No ELF file.
-    Other,
-    /// An ELF file that cannot be read.
-    Broken,
-}
-
 /// Compares programs.
 #[derive(Debug)]
 pub struct Programs {
     files: Files,
-    cache: Option<Kept>,
+    indexes: Arc<Indexes>,
+    replaced: Arc<Replaced>,
     new: Mutex<BTreeMap<Digest, Option<Arc<Program>>>>,
 }
 
 impl Programs {
-    /// New contents are in `files`; what bases hold is remembered below `cache`.
-    pub fn new(files: Files, cache: Option<&Path>) -> Self {
-        Self {
-            files,
-            cache: cache.map(|dir| Kept::new(dir.join("programs-2"), FORM, MAX_CACHED)),
-            new: Mutex::default(),
-        }
+    /// New contents are in `files`; what is known of bases' is in `replaced`. Layers that must be read
+    /// for more take turns with those that `indexes` reads.
+    pub fn new(files: Files, indexes: Arc<Indexes>, replaced: Arc<Replaced>) -> Self {
+        Self { files, indexes, replaced, new: Mutex::default() }
     }
 
     /// Compares every program that goes onto a base with the one that it replaces.
@@ -187,7 +170,8 @@ impl Programs {
         let known = self.old_programs(&base.source, &name, &wanted).await?;
         let mut findings = Vec::new();
         for (written, new, old) in pairs {
-            let differences = match old.and_then(|old| known.get(&(old.layer.digest, &old.path))) {
+            let found = old.and_then(|old| known.get(&(old.layer.digest, old.content.offset)));
+            let differences = match found {
                 Some(Known::Broken) => vec![Difference {
                     subject: Subject::Format,
                     expected: "an ELF file that cannot be read".into(),
@@ -197,10 +181,10 @@ impl Programs {
                     compare(Some(old.as_ref()), new.as_deref(), base.job.commit.as_ref())
                 }
                 Some(Known::Other) => compare(None, new.as_deref(), None),
-                None if old.is_some() && new.is_some() => vec![Difference {
+                None if old.is_some() => vec![Difference {
                     subject: Subject::Format,
                     expected: "a sparse file, which is not read".into(),
-                    actual: "an ELF file".into(),
+                    actual: if new.is_some() { "an ELF file" } else { "no ELF file" }.into(),
                 }],
                 None => Vec::new(),
             };
@@ -243,51 +227,47 @@ impl Programs {
         Ok(program)
     }
 
-    /// What is known of contents of a base, by layer and path.
-    async fn old_programs<'a>(
+    /// What is known of contents of a base, by layer and offset. Those of one layer that nobody knows
+    /// are read together.
+    async fn old_programs(
         &self,
         source: &Store,
         base: &str,
-        wanted: &[&'a Old],
-    ) -> Result<BTreeMap<(Digest, &'a Vec<u8>), Known>, Error> {
+        wanted: &[&Old],
+    ) -> Result<BTreeMap<(Digest, u64), Known>, Error> {
         let mut known = BTreeMap::new();
-        let mut missing: BTreeMap<Digest, (&RawDescriptor, BTreeSet<&'a Vec<u8>>)> =
-            BTreeMap::new();
-        for old in wanted {
-            if let Some(found) = self.remembered(old.layer.digest, &old.path) {
-                known.insert((old.layer.digest, &old.path), found);
+        let mut missing: BTreeMap<Digest, (u64, BTreeSet<u64>)> = BTreeMap::new();
+        for old in wanted.iter().filter(|old| !old.content.sparse) {
+            let (layer, offset) = (old.layer.digest, old.content.offset);
+            if let Some(found) = self.replaced.get(layer, offset) {
+                known.insert((layer, offset), found);
             } else {
-                let layer =
-                    missing.entry(old.layer.digest).or_insert((&old.layer, BTreeSet::new()));
-                layer.1.insert(&old.path);
+                missing.entry(layer).or_insert((old.layer.size, BTreeSet::new())).1.insert(offset);
             }
         }
-        for (digest, (layer, paths)) in missing {
-            let reader = source.blob_reader(digest, Some(layer.size)).await?.into_read();
-            let wanted: Vec<Vec<u8>> = paths.iter().map(|path| (*path).clone()).collect();
-            let read = tokio::task::spawn_blocking(move || read_layer(digest, reader, wanted));
-            let read = read.await.map_err(|_| Error::Abandoned { what: "a layer" })?;
-            let mut read = read.map_err(Error::base(base))?;
-            for path in paths {
-                let Some(found) = read.remove(path) else { continue };
-                self.remember(digest, path, &found);
-                known.insert((digest, path), found);
+        for (layer, (size, mut offsets)) in missing {
+            let _turn = self.indexes.turn().await;
+            // Another base may have been about the same ones meanwhile.
+            offsets.retain(|offset| {
+                let found = self.replaced.get(layer, *offset);
+                let is_missing = found.is_none();
+                known.extend(found.map(|found| ((layer, *offset), found)));
+                is_missing
+            });
+            if offsets.is_empty() {
+                continue;
             }
+            let reader = source.blob_reader(layer, Some(size)).await?.into_read();
+            let wanted = offsets.clone();
+            let read = tokio::task::spawn_blocking(move || {
+                read_layer(&format!("layer {layer}"), reader, &wanted)
+            });
+            let read = read.await.map_err(|_| Error::Abandoned { what: "a layer" })?;
+            self.replaced.add(layer, read.map_err(Error::base(base))?);
+            let read = |offset| Some(((layer, offset), self.replaced.get(layer, offset)?));
+            known.extend(offsets.into_iter().filter_map(read));
         }
         Ok(known)
-    }
-
-    fn remembered(&self, layer: Digest, path: &[u8]) -> Option<Known> {
-        let about = [&layer.as_bytes()[..], path].concat();
-        let bytes = self.cache.as_ref()?.get(Digest::of(&about), &about)?;
-        serde_json::from_slice(&bytes).ok()
-    }
-
-    /// A cache that cannot be written costs time next time, and is no reason to fail.
-    fn remember(&self, layer: Digest, path: &[u8], known: &Known) {
-        let (Some(cache), Ok(bytes)) = (&self.cache, serde_json::to_vec(known)) else { return };
-        let about = [&layer.as_bytes()[..], path].concat();
-        let _ = cache.put(Digest::of(&about), &about, &bytes);
     }
 }
 
@@ -301,33 +281,4 @@ fn has_digest(path: &Path, expected: Digest) -> io::Result<bool> {
             n => hasher.update(buffer.get(..n).unwrap_or_default()),
         }
     }
-}
-
-/// Reads programs out of a layer, each by way of a file of its own.
-fn read_layer(
-    digest: Digest,
-    reader: impl Read,
-    wanted: Vec<Vec<u8>>,
-) -> Result<BTreeMap<Vec<u8>, Known>, fleetfix_oci::Error> {
-    let subject = format!("layer {digest}");
-    // A sparse file is not shown, and not compared.
-    let mut out: BTreeMap<Vec<u8>, Option<File>> =
-        wanted.into_iter().map(|path| (path, None)).collect();
-    files(&subject, reader, &Limits::default(), |mut content| {
-        if let Some(out) = out.get_mut(content.path) {
-            let mut file = tempfile::tempfile()?;
-            io::copy(&mut content, &mut file)?;
-            *out = Some(file);
-        }
-        Ok(())
-    })?;
-    let failed = |source| fleetfix_oci::Error::Read { subject: "a temporary file".into(), source };
-    let read = |file| match fleetfix_program::read(&subject, file) {
-        Ok(Some(program)) => Ok(Known::Program(Box::new(program))),
-        Ok(None) => Ok(Known::Other),
-        Err(fleetfix_program::Error::Read { source, .. }) => Err(failed(source)),
-        Err(_) => Ok(Known::Broken),
-    };
-    let found = out.into_iter().filter_map(|(path, file)| Some((path, file?)));
-    found.map(|(path, file)| Ok((path, read(file)?))).collect()
 }

@@ -60,7 +60,7 @@ impl PatchedImage {
         let mut notes: Vec<String> = base
             .images
             .iter()
-            .flat_map(|image| image.placed.notes.iter().map(|note| (note, &image.platform)))
+            .flat_map(|image| image.notes.iter().map(|note| (note, &image.platform)))
             .map(|(note, platform)| format!("{platform}: {note}"))
             .collect();
         notes.dedup();

@@ -2,6 +2,7 @@
 //! all there. Everything that is there already is left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use fleetfix_model::{Descriptor, Digest, Reference, Repository};
@@ -49,7 +50,8 @@ impl Blob {
 #[derive(Debug)]
 pub struct Transfers<'a> {
     client: &'a Client,
-    done: Mutex<BTreeSet<(Repository, Digest)>>,
+    /// By digest and size: a manifest that lies about a size is no other one's.
+    done: Mutex<BTreeSet<(Repository, Digest, u64)>>,
     /// Repositories that something was written to, or that are there anyway.
     opened: Mutex<BTreeMap<Repository, std::sync::Arc<OnceCell<()>>>>,
     turns: Semaphore,
@@ -66,10 +68,6 @@ impl<'a> Transfers<'a> {
     /// others: Quay makes a repository with the first push to it, and refuses those that come at
     /// the same time.
     pub(crate) async fn open(&self, base: &Base) -> Result<(), Error> {
-        let to = self.client.store(&base.job.to);
-        if same_place(base, &to) {
-            return self.opened(&base.job.to, None).await;
-        }
         let mut blobs = self.of_base(base)?;
         blobs.sort_by_key(|blob| blob.to().1.size);
         self.opened(&base.job.to, blobs.into_iter().next()).await
@@ -88,11 +86,30 @@ impl<'a> Transfers<'a> {
         cell.get_or_try_init(write).await.copied()
     }
 
-    /// Brings the layers of a base to where its patched image goes.
-    pub(crate) async fn copy_base(&self, base: &Base) -> Result<(), Error> {
-        if same_place(base, &self.client.store(&base.job.to)) {
+    /// Sees that the layers of a base are there and have their sizes, where its patched image goes to
+    /// the same repository: registries differ in what they ask of a manifest's layers. One small
+    /// request for each layer.
+    pub(crate) async fn find_base(&self, base: &Base) -> Result<(), Error> {
+        let to = self.client.store(&base.job.to);
+        if !same_place(base, &to) {
             return Ok(());
         }
+        let find = |blob: Descriptor| {
+            let to = &to;
+            async move {
+                if self.is_first(to.repository(), &blob) {
+                    let _turn = self.turns.acquire().await;
+                    to.check_blob(&blob).await?;
+                }
+                Ok::<_, Error>(())
+            }
+        };
+        let found = stream::iter(layers(base)?).map(find).buffer_unordered(PARALLEL);
+        found.try_collect::<()>().await
+    }
+
+    /// Brings the layers of a base to where its patched image goes.
+    pub(crate) async fn copy_base(&self, base: &Base) -> Result<(), Error> {
         self.write_all(self.of_base(base)?).await
     }
 
@@ -109,16 +126,14 @@ impl<'a> Transfers<'a> {
         Blob::Send { to: self.client.store(to), blob, body }
     }
 
+    /// The layers of a base, unless they are where its patched image goes.
     fn of_base(&self, base: &Base) -> Result<Vec<Blob>, Error> {
         let to = self.client.store(&base.job.to);
-        let mut blobs = Vec::new();
-        for image in &base.images {
-            let layers = image.manifest.layers().map_err(Error::base(base.name()))?;
-            for blob in layers.iter().filter(|l| !l.is_foreign()).map(RawDescriptor::descriptor) {
-                blobs.push(Blob::Copy { from: base.source.clone(), to: to.clone(), blob });
-            }
+        if same_place(base, &to) {
+            return Ok(Vec::new());
         }
-        Ok(blobs)
+        let copy = |blob| Blob::Copy { from: base.source.clone(), to: to.clone(), blob };
+        Ok(layers(base)?.into_iter().map(copy).collect())
     }
 
     async fn write_all(&self, blobs: Vec<Blob>) -> Result<(), Error> {
@@ -126,11 +141,16 @@ impl<'a> Transfers<'a> {
         stream::iter(blobs).map(write).buffer_unordered(PARALLEL).try_collect::<()>().await
     }
 
+    /// True if nothing was done about a blob in this run yet.
+    fn is_first(&self, to: &Repository, blob: &Descriptor) -> bool {
+        let key = (to.clone(), blob.digest, blob.size);
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).insert(key)
+    }
+
     /// Writes a blob, unless this run did or does that already.
     async fn write(&self, blob: Blob) -> Result<(), Error> {
         let (to, descriptor) = blob.to();
-        let key = (to.clone(), descriptor.digest);
-        if !self.done.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+        if !self.is_first(to, descriptor) {
             return Ok(());
         }
         let _turn = self.turns.acquire().await;
@@ -165,12 +185,47 @@ pub async fn all(
         async move { transfers.write(blob).await.map(|()| meter.add(size)) }
     };
     stream::iter(blobs).map(write).buffer_unordered(PARALLEL).try_collect::<()>().await?;
-    let write = |image| documents(transfers.client, image);
-    stream::iter(images).map(write).buffer_unordered(AT_ONCE).try_collect::<()>().await
+    let write = |image| manifests(transfers.client, image);
+    stream::iter(images).map(write).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    tags(transfers.client, images).await
 }
 
-/// Manifests, then the tag.
-async fn documents(client: &Client, image: &Image<'_>) -> Result<(), Error> {
+/// All tags. Once one fails no further one is begun, and those that were written are named.
+async fn tags<'a>(client: &Client, images: &[Image<'a>]) -> Result<(), Error> {
+    let failed = AtomicBool::new(false);
+    let write = |patched: &'a Patched| {
+        let failed = &failed;
+        let (to, tag, top) = (client.store(&patched.to), patched.tag.clone(), patched.top.clone());
+        async move {
+            if failed.load(Ordering::Relaxed) {
+                return None;
+            }
+            let put = to.put_immutable_tag(&tag, &top.descriptor.media_type, &top.bytes).await;
+            failed.fetch_or(put.is_err(), Ordering::Relaxed);
+            Some(put.map(|_| patched.to.tagged(tag)))
+        }
+    };
+    let done: Vec<_> =
+        stream::iter(images).map(|image| write(image.patched)).buffered(AT_ONCE).collect().await;
+    let (mut written, mut first) = (Vec::new(), None);
+    for done in done.into_iter().flatten() {
+        match done {
+            Ok(place) => written.push(place.to_string()),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    match first {
+        None => Ok(()),
+        Some(source) if written.is_empty() => Err(source.into()),
+        Some(source) => {
+            let (written, source) = (written.join(", "), Box::new(source));
+            Err(Error::SomeTags { written, source })
+        }
+    }
+}
+
+/// Manifests without their tag.
+async fn manifests(client: &Client, image: &Image<'_>) -> Result<(), Error> {
     let to = client.store(&image.patched.to);
     for kept in image.patched.kept.iter().filter(|_| !same_place(image.base, &to)) {
         Box::pin(copy(&image.base.source, &to, kept.digest)).await?;
@@ -180,10 +235,17 @@ async fn documents(client: &Client, image: &Image<'_>) -> Result<(), Error> {
         async move { to.put_manifest(&manifest.descriptor.media_type, &manifest.bytes).await }
     };
     let manifests = stream::iter(&image.patched.manifests).map(put).buffer_unordered(PARALLEL);
-    manifests.try_for_each(async |_| Ok(())).await?;
-    let (top, tag) = (&image.patched.top, &image.patched.tag);
-    to.put_immutable_tag(tag, &top.descriptor.media_type, &top.bytes).await?;
-    Ok(())
+    Ok(manifests.try_for_each(async |_| Ok(())).await?)
+}
+
+/// Layers of all images of a base, but for those that lie elsewhere (`urls`).
+fn layers(base: &Base) -> Result<Vec<Descriptor>, Error> {
+    let mut all = Vec::new();
+    for image in &base.images {
+        let layers = image.manifest.layers().map_err(Error::base(base.name()))?;
+        all.extend(layers.iter().filter(|l| !l.is_foreign()).map(RawDescriptor::descriptor));
+    }
+    Ok(all)
 }
 
 fn same_place(base: &Base, to: &Store) -> bool {
@@ -222,9 +284,7 @@ fn blobs(
         let to = transfers.client.store(&patched.to);
         let new = patched.layers.iter().filter_map(|layer| finished.get(&layer.digest));
         blobs.extend(new.map(|layer| transfers.of_layer(&patched.to, layer)));
-        if !same_place(base, &to) {
-            blobs.extend(transfers.of_base(base)?);
-        }
+        blobs.extend(transfers.of_base(base)?);
         blobs.extend(patched.configs.iter().map(|config| Blob::Send {
             to: to.clone(),
             blob: config.descriptor.clone(),

@@ -176,6 +176,29 @@ impl Store {
         }
     }
 
+    /// Sees that a blob of this digest and size is there. Its bytes are not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Absent`], [`Error::SizeMismatch`].
+    pub async fn check_blob(&self, descriptor: &Descriptor) -> Result<(), Error> {
+        let (digest, expected) = (descriptor.digest, descriptor.size);
+        let found = match &self.place {
+            Place::Directory(directory) => directory.blob_size(digest)?.map(Some),
+            Place::Remote(remote) => remote.blob_size(digest).await?,
+        };
+        match found {
+            None => {
+                let (what, place) = (format!("blob {digest}"), self.repository.to_string());
+                Err(Error::Absent { what, place })
+            }
+            Some(Some(actual)) if actual != expected => {
+                let what = format!("blob {}", self.repository.at(digest));
+                Err(Error::SizeMismatch { what, expected, actual })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Writes a blob, unless it is there. What `body` holds is compared with `descriptor` on its way.
     pub async fn put_blob(&self, descriptor: &Descriptor, body: Body) -> Result<Written, Error> {
         match &self.place {

@@ -13,6 +13,7 @@
 //! | `capabilities_and_other_attributes` | extended attributes on file and parents | loses them, or cuts them at a NUL |
 //! | `behind_directory_links` | `/bin -> usr/bin`, absolute and chained links | replaces the link by a directory |
 //! | `hard_linked_program` | one file under three names | changes the others too, or loses mode |
+//! | `replaced_after_it_was_linked` | a hard link whose target another file replaces | takes the new file's metadata |
 //! | `whited_out_and_back` | removed, added again, opaque directories | takes metadata from below |
 //! | `names_of_any_kind` | long names in pax and GNU form, names that are not UTF-8 | cuts or refuses them |
 //! | `devices_and_sparse_files` | devices, pipes, sparse files | reads content as headers |
@@ -20,8 +21,10 @@
 //! | `set_id_and_sticky` | bits beyond 0777 on files and directories | drops them |
 //! | `undescribed_directories` | parents that no layer describes | refuses, or closes them |
 
+mod contents;
 pub(crate) mod many;
 mod recipes;
+mod refused;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -53,6 +56,8 @@ struct Nasty {
     differs: &'static [&'static str],
     /// Entries of the index that go.
     dropped: usize,
+    /// True if a path stands in a layer twice.
+    twice: bool,
 }
 
 impl Nasty {
@@ -60,11 +65,16 @@ impl Nasty {
         self.top["digest"].as_str().unwrap()
     }
 
-    /// True if all of its layers are compressed with gzip.
-    fn is_gzip(&self) -> bool {
+    /// What crane says of the base: it takes every layer for gzip, and every path for the only one of
+    /// its layer.
+    fn crane_refuses(&self) -> Option<&'static str> {
         let manifests =
             self.blobs.manifests.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes));
-        !manifests.into_iter().any(|text| text.contains("tar+zstd\"") || text.contains(".tar\""))
+        let is_other = |text: &str| text.contains("tar+zstd\"") || text.contains(".tar\"");
+        if manifests.into_iter().any(|text| is_other(&text)) {
+            return Some("invalid header");
+        }
+        self.twice.then_some("duplicate file path")
     }
 
     /// Writes the base into a new layout, under its name.
@@ -139,14 +149,13 @@ impl Nasty {
     fn taken(&self, clients: &Clients, registry: &Registry, kind: Kind) {
         let image = format!("{}:fix", registry.repository("build"));
         let validate = ["validate", "--remote", &image];
-        if self.is_gzip() {
-            clients.crane(&validate).success();
-        } else {
-            // It takes every layer for gzip, the base's too; oras and skopeo, which copy the image
-            // below, hold its layers against their digests.
+        if let Some(says) = self.crane_refuses() {
+            // oras and skopeo, which copy the image below, hold its layers against their digests.
             let base = format!("{}@{}", registry.repository("nasty"), self.digest());
-            clients.crane(&["validate", "--remote", &base]).refused().says("invalid header");
+            clients.crane(&["validate", "--remote", &base]).refused().says(says);
             clients.crane(&[&validate[..], &["--fast"]].concat()).success();
+        } else {
+            clients.crane(&validate).success();
         }
         for architecture in self.architectures {
             let source = format!("docker://{image}");
@@ -217,6 +226,7 @@ bases! {
     capabilities_and_other_attributes,
     behind_directory_links,
     hard_linked_program,
+    replaced_after_it_was_linked,
     whited_out_and_back,
     names_of_any_kind,
     devices_and_sparse_files,

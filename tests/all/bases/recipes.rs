@@ -35,7 +35,8 @@ fn one(
     let mut blobs = Blobs::default();
     let mut top = blobs.image(&ImageRecipe::new(Family::Oci, "amd64", layers));
     top.as_object_mut().unwrap().remove("platform");
-    Nasty { name, blobs, top, architectures: AMD64, files, differs, dropped: 0 }
+    let architectures = AMD64;
+    Nasty { name, blobs, top, architectures, files, differs, dropped: 0, twice: false }
 }
 
 pub(super) fn docker_list_with_attestations() -> Nasty {
@@ -59,6 +60,7 @@ pub(super) fn docker_list_with_attestations() -> Nasty {
         files: &["/usr/bin/app"],
         differs: &["/usr/bin/app: content, mtime"],
         dropped: 2,
+        twice: false,
     }
 }
 
@@ -151,6 +153,19 @@ pub(super) fn hard_linked_program() -> Nasty {
             "/usr/bin/third: links",
         ],
     )
+}
+
+pub(super) fn replaced_after_it_was_linked() -> Nasty {
+    let layers = vec![
+        Layer::gzip(with([])),
+        Layer::gzip(Archive::of([
+            Entry::file("usr/bin/first", 0o4751, b"a").owner(0, 5),
+            Entry::hard_link("usr/bin/second", "usr/bin/first"),
+            Entry::file("usr/bin/first", 0o600, b"in its place").owner(6, 6),
+        ])),
+    ];
+    let (files, differs) = (&["/usr/bin/second"], &["/usr/bin/second: content, mtime"]);
+    Nasty { twice: true, ..one("replaced-after-it-was-linked", layers, files, differs) }
 }
 
 pub(super) fn whited_out_and_back() -> Nasty {

@@ -7,11 +7,10 @@ use std::path::Path;
 use fleetfix_model::Digest;
 use fleetfix_model::digest::Hasher;
 use tar::EntryType;
-use zlib_rs::crc32::crc32;
 
 use super::blocks::{Blocks, Run, write_error};
 use super::compression::{Algorithm, Options};
-use super::pool::{BLOCK, Pool};
+use super::pool::{BLOCK, Pool, defect};
 use super::{CHUNK, Item, Items, Kind, Layer, header};
 use crate::Error;
 use crate::checked::{CheckedReader, from_io};
@@ -63,8 +62,8 @@ pub struct LaidOut {
 enum Part {
     /// Ends at `end` in the spool.
     Small { run: Run, end: u64 },
-    /// Must be the content of this digest, and the bytes that were hashed.
-    Large { path: String, digest: Digest, run: Run },
+    /// The content of this digest, which was seen to be it when it was hashed.
+    Large { digest: Digest },
 }
 
 /// A layer and its bytes.
@@ -143,7 +142,7 @@ impl Compressor {
                 let source = open(item)
                     .map_err(|source| Error::Read { subject: subject.clone(), source })?;
                 if is_large(size) {
-                    archive.large(subject, source, size, digest)?;
+                    archive.large(&subject, source, size, digest)?;
                 } else {
                     let mut reader = CheckedReader::new(source, &*subject, digest, Some(size));
                     each_chunk(&subject, &mut reader, |bytes| archive.push(bytes))?;
@@ -190,27 +189,23 @@ impl Archive<'_> {
         Ok(())
     }
 
-    /// Hashes a content as a part of the archive. Its digest was or will be seen to by
-    /// [`Compressor::content`]; that both saw the same bytes, by [`LaidOut::finish`].
+    /// Hashes a content as a part of the archive. Its own digest is seen to here as well as in
+    /// [`Compressor::content`]: a file that changes between the two would make a layer whose bytes
+    /// are not what its `diff_id` says.
     fn large(
         &mut self,
-        subject: String,
+        subject: &str,
         source: Box<dyn Read>,
         size: u64,
         digest: Digest,
     ) -> Result<(), Error> {
         self.cut()?;
-        let mut run = Run::default();
-        // One byte more, to see that there is none.
-        each_chunk(&subject, &mut source.take(size.saturating_add(1)), |bytes| {
+        let mut reader = CheckedReader::new(source, subject, digest, Some(size));
+        each_chunk(subject, &mut reader, |bytes| {
             self.hasher.update(bytes);
-            run = run.then(Run { crc: crc32(0, bytes), length: bytes.len() as u64 });
             Ok(())
         })?;
-        if run.length != size {
-            return Err(Error::WrongSize { subject, expected: size, actual: run.length });
-        }
-        self.parts.push(Part::Large { path: subject, digest, run });
+        self.parts.push(Part::Large { digest });
         Ok(())
     }
 }
@@ -219,15 +214,12 @@ impl LaidOut {
     /// Digests of the large contents that it lacks, in their order.
     pub fn lacks(&self) -> impl Iterator<Item = Digest> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Large { digest, .. } => Some(*digest),
+            Part::Large { digest } => Some(*digest),
             Part::Small { .. } => None,
         })
     }
 
-    /// Puts the layer together. Hashes it, but copies nothing.
-    ///
-    /// # Errors
-    /// [`Error::Changed`] if a file had other bytes when it was compressed than when it was hashed.
+    /// Puts the layer together out of all that it [lacks](Self::lacks). Hashes it, but copies nothing.
     pub fn finish(self, contents: &BTreeMap<Digest, Content>) -> Result<Finished, Error> {
         let (mut builder, mut whole) = (Builder::default(), Run::default());
         if self.algorithm == Algorithm::Gzip {
@@ -240,11 +232,11 @@ impl LaidOut {
                     builder.file(self.spool.file(), start, end - start);
                     (whole, start) = (whole.then(run), end);
                 }
-                Part::Large { path, digest, run } => {
-                    let content = contents.get(&digest).filter(|content| content.run == run);
-                    let content = content.ok_or(Error::Changed { subject: path })?;
+                Part::Large { digest } => {
+                    let content = contents.get(&digest);
+                    let content = content.ok_or_else(|| defect("a large content is missing"))?;
                     builder.segments(&content.bytes);
-                    whole = whole.then(run);
+                    whole = whole.then(content.run);
                 }
             }
         }

@@ -36,6 +36,13 @@ pub(super) struct RawEntry {
     pub offset: u64,
 }
 
+impl RawEntry {
+    /// True for a regular file whose content follows as it is.
+    pub(super) fn has_content(&self) -> bool {
+        matches!(self.kind, b'0' | b'7') && !self.sparse
+    }
+}
+
 /// What comes before a header and changes its meaning.
 #[derive(Default)]
 struct Extension {

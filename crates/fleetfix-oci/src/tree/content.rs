@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 use fleetfix_model::{Class, Classify};
 
 use super::Limits;
-use super::archive::Archive;
+use super::archive::{Archive, RawEntry};
 use super::index::normal;
 use crate::Error;
 use crate::checked::from_io;
@@ -13,11 +13,14 @@ use crate::layer::Unpacked;
 
 /// A regular file of a layer, with its content to be read.
 pub struct LayerFile<'a> {
-    /// Its path, without a slash at either end.
+    /// Its path, without a slash at either end. Another one may take its place later in the layer.
     pub path: &'a [u8],
+    /// Where its header starts in the unpacked archive, in bytes: a [`Place`](super::Place) has the
+    /// same for the content that counts.
+    pub offset: u64,
     /// Size of its content in bytes.
     pub size: u64,
-    content: &'a mut dyn Read,
+    pub(super) content: &'a mut dyn Read,
 }
 
 impl Read for LayerFile<'_> {
@@ -32,33 +35,54 @@ impl std::fmt::Debug for LayerFile<'_> {
     }
 }
 
-/// Shows every regular file of a layer to `visit`, in the layer's order; of several of one path the
-/// last one counts. What is not read of a content is passed over. Sparse files are not shown: where
-/// the content must be known, a layer that has the path and does not show it is a reason to stop.
+/// Shows every regular file of a layer to `visit`, in the layer's order. What is not read of a content
+/// is passed over. Sparse files are not shown; a tree says of its files whether they are.
 ///
 /// The layer is read to its end, also where `visit` or the archive fails. Give it a reader that
 /// checks the digest: wrong content is then named as such rather than by what it broke. `subject`
 /// names it in messages.
 pub fn files(
     subject: &str,
-    mut reader: impl Read,
+    reader: impl Read,
     limits: &Limits,
-    visit: impl FnMut(LayerFile<'_>) -> io::Result<()>,
+    mut visit: impl FnMut(LayerFile<'_>) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let shown = walk(subject, &mut reader, limits, visit);
+    to_the_end(subject, reader, |reader| {
+        walk(subject, reader, limits, |entry, content| {
+            if !entry.has_content() {
+                return Ok(());
+            }
+            let offset = entry.offset;
+            let broken = |reason| Error::Archive { subject: subject.to_owned(), offset, reason };
+            let path = normal(&entry.path).map_err(broken)?;
+            let file = LayerFile { path: &path, offset, size: entry.size, content };
+            visit(file).map_err(|e| from_io(e, subject))
+        })
+    })
+}
+
+/// Reads with `read`, and then what it left: a digest that is not what it should be is the error that
+/// counts, since it explains all others.
+pub(super) fn to_the_end<R: Read>(
+    subject: &str,
+    mut reader: R,
+    read: impl FnOnce(&mut R) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let done = read(&mut reader);
     let rest = io::copy(&mut reader, &mut io::sink()).map_err(|e| from_io(e, subject));
-    match (shown, rest) {
+    match (done, rest) {
         (Ok(()), Ok(_)) => Ok(()),
         (_, Err(wrong)) if wrong.class() == Class::Refused => Err(wrong),
         (Err(e), _) | (Ok(()), Err(e)) => Err(e),
     }
 }
 
-fn walk(
+/// Shows every entry of a layer, with its content to be read.
+pub(super) fn walk(
     subject: &str,
     reader: &mut impl Read,
     limits: &Limits,
-    mut visit: impl FnMut(LayerFile<'_>) -> io::Result<()>,
+    mut each: impl FnMut(RawEntry, &mut dyn Read) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let unpacked = BufReader::with_capacity(64 << 10, Unpacked::new(subject, reader)?);
     let mut archive = Archive::new(subject, unpacked, limits);
@@ -69,17 +93,7 @@ fn walk(
             let (what, limit) = ("entries", limits.entries);
             return Err(Error::LayerLimit { subject: subject.to_owned(), what, limit });
         }
-        if !matches!(entry.kind, b'0' | b'7') || entry.sparse {
-            continue;
-        }
-        let broken = |reason| {
-            let (subject, offset) = (subject.to_owned(), entry.offset);
-            Error::Archive { subject, offset, reason }
-        };
-        let path = normal(&entry.path).map_err(broken)?;
-        let mut content = Content { archive: &mut archive };
-        let file = LayerFile { path: &path, size: entry.size, content: &mut content };
-        visit(file).map_err(|e| from_io(e, subject))?;
+        each(entry, &mut Content { archive: &mut archive })?;
     }
     Ok(())
 }

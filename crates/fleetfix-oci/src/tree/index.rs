@@ -2,23 +2,20 @@
 //! (image-spec v1.1 layer.md).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 
-use fleetfix_model::{Class, Classify};
-
-use super::archive::{Archive, RawEntry};
+use super::archive::RawEntry;
+use super::content::{LayerFile, to_the_end, walk};
+use super::packed::Content;
 use super::{Entry, EntryKind, LayerIndex, Limits};
 use crate::Error;
 use crate::checked::from_io;
-use crate::layer::{MAX_PATH, Unpacked, WHITEOUT};
+use crate::layer::{MAX_PATH, WHITEOUT};
 
 /// Name that hides everything below its directory.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Start of the names that AUFS kept for itself; Docker and containers/storage pass over them.
 const AUFS: &[u8] = b".wh..wh.";
-
-/// The archive of a layer that is being read.
-pub(super) type Layer<'s, 'r, R> = Archive<'s, BufReader<Unpacked<&'r mut R>>>;
 
 /// An index in the making.
 #[derive(Debug, Default)]
@@ -33,52 +30,35 @@ impl LayerIndex {
     /// it a reader that checks the digest: it is read to its end too, also where the archive is broken,
     /// and wrong content is named as such rather than by what it broke.
     pub fn read(subject: &str, reader: impl Read, limits: &Limits) -> Result<Self, Error> {
-        Self::read_with(subject, reader, limits, |_, _, _| Ok(()))
+        Self::read_showing(subject, reader, limits, |_| Ok(()))
     }
 
-    /// The same; `visit` is shown each entry under its path without a slash at either end, and may
-    /// read its content.
-    pub(super) fn read_with<R: Read>(
+    /// [`Self::read`] that shows the content of every regular file to `visit`, as
+    /// [`files`](super::files) does.
+    pub fn read_showing(
         subject: &str,
-        mut reader: R,
+        reader: impl Read,
         limits: &Limits,
-        visit: impl FnMut(&[u8], &RawEntry, &mut Layer<'_, '_, R>) -> Result<(), Error>,
+        mut visit: impl FnMut(LayerFile<'_>) -> io::Result<()>,
     ) -> Result<Self, Error> {
-        let index = Self::parse(subject, &mut reader, limits, visit);
-        let rest = io::copy(&mut reader, &mut io::sink()).map_err(|e| from_io(e, subject));
-        match (index, rest) {
-            (Ok(index), Ok(_)) => Ok(index),
-            (_, Err(wrong)) if wrong.class() == Class::Refused => Err(wrong),
-            (Err(e), _) | (Ok(_), Err(e)) => Err(e),
-        }
-    }
-
-    fn parse<R: Read>(
-        subject: &str,
-        reader: &mut R,
-        limits: &Limits,
-        mut visit: impl FnMut(&[u8], &RawEntry, &mut Layer<'_, '_, R>) -> Result<(), Error>,
-    ) -> Result<Self, Error> {
-        let unpacked = Unpacked::new(subject, reader)?;
-        let mut archive =
-            Archive::new(subject, BufReader::with_capacity(64 << 10, unpacked), limits);
         let mut index = Reading::default();
-        let mut count = 0_u64;
-        let limit = |what, limit| Error::LayerLimit { subject: subject.to_owned(), what, limit };
-        while let Some(entry) = archive.next()? {
-            count += 1;
-            if count > limits.entries {
-                return Err(limit("entries", limits.entries));
-            }
-            if entry.path.len() > MAX_PATH || entry.link.len() > MAX_PATH {
-                return Err(limit("bytes in a path", MAX_PATH as u64));
-            }
-            let offset = entry.offset;
-            let broken = |reason| Error::Archive { subject: subject.to_owned(), offset, reason };
-            let path = normal(&entry.path).map_err(broken)?;
-            visit(&path, &entry, &mut archive)?;
-            index.add(path, entry).map_err(broken)?;
-        }
+        to_the_end(subject, reader, |reader| {
+            walk(subject, reader, limits, |entry, content| {
+                if entry.path.len() > MAX_PATH || entry.link.len() > MAX_PATH {
+                    let (what, limit) = ("bytes in a path", MAX_PATH as u64);
+                    return Err(Error::LayerLimit { subject: subject.to_owned(), what, limit });
+                }
+                let offset = entry.offset;
+                let broken =
+                    |reason| Error::Archive { subject: subject.to_owned(), offset, reason };
+                let path = normal(&entry.path).map_err(broken)?;
+                if entry.has_content() {
+                    let file = LayerFile { path: &path, offset, size: entry.size, content };
+                    visit(file).map_err(|e| from_io(e, subject))?;
+                }
+                index.add(path, entry).map_err(broken)
+            })
+        })?;
         Ok(Self::pack(index.entries, index.whiteouts, index.opaque))
     }
 }
@@ -112,9 +92,20 @@ impl Reading {
             // The root itself: runtimes take its metadata from the lowest layer.
             return Ok(());
         }
+        let metadata = entry.metadata;
         let kind = match entry.kind {
-            b'0' | b'7' | b'S' => EntryKind::File,
-            b'1' => EntryKind::HardLink(normal(&entry.link)?),
+            b'0' | b'7' | b'S' => EntryKind::File(Content {
+                offset: entry.offset,
+                sparse: entry.sparse,
+                linked: false,
+            }),
+            b'1' => {
+                let target = normal(&entry.link)?;
+                let linked = self.linked(&target);
+                let missing = || Entry { kind: EntryKind::HardLink(target), metadata };
+                self.insert(path, linked.unwrap_or_else(missing));
+                return Ok(());
+            }
             b'2' => EntryKind::Symlink(entry.link),
             b'3' => EntryKind::Special("a character device"),
             b'4' => EntryKind::Special("a block device"),
@@ -122,15 +113,34 @@ impl Reading {
             b'6' => EntryKind::Special("a named pipe"),
             _ => EntryKind::Special("of an unknown kind"),
         };
-        if kind != EntryKind::Directory {
+        self.insert(path, Entry { kind, metadata });
+        Ok(())
+    }
+
+    /// What a hard link to `target` names: the file that is there now, which keeps its content and
+    /// metadata when another one takes its name. `None`: nothing is there, so it lies in a lower layer.
+    fn linked(&mut self, target: &[u8]) -> Option<Entry> {
+        let there = self.entries.get_mut(target)?;
+        match &mut there.kind {
+            EntryKind::File(content) => content.linked = true,
+            EntryKind::Directory => {
+                let kind = EntryKind::Special("a hard link to a directory");
+                return Some(Entry { kind, metadata: there.metadata.clone() });
+            }
+            EntryKind::Symlink(_) | EntryKind::HardLink(_) | EntryKind::Special(_) => {}
+        }
+        Some(there.clone())
+    }
+
+    fn insert(&mut self, path: Vec<u8>, entry: Entry) {
+        if entry.kind != EntryKind::Directory {
             // What unpacked first goes when something else takes the place of its directory.
             let below: Vec<_> = self.below(&path).map(|(path, _)| path.clone()).collect();
             for path in below {
                 self.entries.remove(&path);
             }
         }
-        self.entries.insert(path, Entry { kind, metadata: entry.metadata });
-        Ok(())
+        self.entries.insert(path, entry);
     }
 
     fn below<'a>(&'a self, path: &[u8]) -> impl Iterator<Item = (&'a Vec<u8>, &'a Entry)> {

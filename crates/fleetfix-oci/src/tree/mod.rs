@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use cache::LayerCache;
 pub use content::{LayerFile, files};
 pub use named::{Named, named};
-pub use packed::{Entry, EntryKind, LayerIndex};
+pub use packed::{Content, Entry, EntryKind, LayerIndex};
 pub use resolve::{Final, Place, Resolved, Target};
 
 use crate::metadata::Metadata;

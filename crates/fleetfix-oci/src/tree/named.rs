@@ -1,9 +1,8 @@
 //! A few small files by their names, out of one layer: what it holds of them and what it hides.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read};
 
-use super::content::Content;
 use super::{EntryKind, LayerIndex, Limits};
 use crate::Error;
 
@@ -31,29 +30,28 @@ pub fn named<'p>(
     most: u64,
 ) -> Result<BTreeMap<&'p str, Named>, Error> {
     let mut contents = BTreeMap::new();
-    let index = LayerIndex::read_with(subject, reader, limits, |path, entry, archive| {
-        let Some(path) = paths.iter().copied().find(|wanted| wanted.as_bytes() == path) else {
+    let index = LayerIndex::read_showing(subject, reader, limits, |mut file| {
+        let Some(path) = paths.iter().copied().find(|wanted| wanted.as_bytes() == file.path) else {
             return Ok(());
         };
-        // Of several entries of one path the last one counts.
-        contents.remove(path);
-        if matches!(entry.kind, b'0' | b'7') && !entry.sparse {
-            if entry.size > most {
-                let subject = format!("`{path}` in {subject}");
-                return Err(Error::TooLarge { subject, limit: most });
-            }
-            let mut content = Vec::new();
-            Content { archive }
-                .read_to_end(&mut content)
-                .map_err(|e| crate::checked::from_io(e, subject))?;
-            contents.insert(path, content);
+        if file.size > most {
+            let subject = format!("`{path}` in {subject}");
+            return Err(io::Error::other(Error::TooLarge { subject, limit: most }));
         }
+        let mut content = Vec::new();
+        file.read_to_end(&mut content)?;
+        contents.insert(path, (file.offset, content));
         Ok(())
     })?;
+    // Of several entries of one path the last one counts, which may be no file or a link to one.
+    let mut file = |path: &str, offset| match contents.remove(path) {
+        Some((at, content)) if at == offset => Named::File(content),
+        _ => Named::Other,
+    };
     let said = |path: &&'p str| {
         let kind = index.get(path.as_bytes()).map(|entry| entry.kind);
         let said = match kind {
-            Some(EntryKind::File) => contents.remove(path).map_or(Named::Other, Named::File),
+            Some(EntryKind::File(content)) => file(path, content.offset),
             Some(_) => Named::Other,
             None if index.hides(path.as_bytes()) => Named::Hidden,
             None => return None,

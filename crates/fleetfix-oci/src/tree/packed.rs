@@ -16,7 +16,7 @@ use crate::metadata::{Metadata, Mtime};
 pub struct Entry {
     /// What it is.
     pub kind: EntryKind,
-    /// Its metadata. A hard link's is its target's, not this.
+    /// Its metadata. Of a hard link to a lower layer it is its target's, not this.
     pub metadata: Metadata,
 }
 
@@ -24,20 +24,38 @@ pub struct Entry {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum EntryKind {
     /// A regular file.
-    File,
+    File(Content),
     /// A directory.
     Directory,
     /// A symbolic link and its text.
     Symlink(Vec<u8>),
-    /// A hard link and the path of its target in the layer.
+    /// A hard link to what its layer did not have when it was read: the path of its target in a
+    /// layer below.
     HardLink(Vec<u8>),
     /// A device, a pipe or what else there is.
     Special(&'static str),
 }
 
+/// Which content of a layer a file has. All names of one file have the same: a hard link names the
+/// file that was there when the link was read, whatever takes its place in the layer later.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Content {
+    /// Where the header before it starts in the unpacked archive, in bytes.
+    pub offset: u64,
+    /// True if it is not the file's as it is, but a map and what is mapped.
+    pub sparse: bool,
+    /// True if the file had another name in the layer at some time.
+    pub linked: bool,
+}
+
 /// Kinds that are not told apart further, by their number in the bytes less [`SPECIAL`].
-const SPECIALS: [&str; 4] =
-    ["a character device", "a block device", "a named pipe", "of an unknown kind"];
+const SPECIALS: [&str; 5] = [
+    "a character device",
+    "a block device",
+    "a named pipe",
+    "a hard link to a directory",
+    "of an unknown kind",
+];
 const SPECIAL: u64 = 4;
 
 /// All entries of one layer.
@@ -150,19 +168,22 @@ impl LayerIndex {
             || above(path).any(hidden_by)
     }
 
-    /// Other names of the file at `path`, sorted.
+    /// Other names of the file at `path`, sorted; of one that links to a lower layer, its target too.
     pub(super) fn hard_links(&self, path: &[u8]) -> Vec<Vec<u8>> {
-        let target = |entry: &Entry| match &entry.kind {
+        let own = match self.get(path).map(|entry| entry.kind) {
+            Some(EntryKind::File(Content { linked: false, .. })) | None => return Vec::new(),
+            Some(own) => own,
+        };
+        let target = match &own {
             EntryKind::HardLink(target) => Some(target.clone()),
             _ => None,
         };
-        let own = self.get(path).as_ref().and_then(target).unwrap_or_else(|| path.to_vec());
         let entries = (0..self.len()).filter_map(|at| self.at(at));
-        let linked = entries.filter(|(_, entry)| target(entry).as_ref() == Some(&own));
-        let mut names: Vec<_> =
-            linked.map(|(name, _)| name.to_vec()).chain([own.clone()]).collect();
+        let linked = entries.filter(|(_, entry)| entry.kind == own);
+        let mut names: Vec<_> = linked.map(|(name, _)| name.to_vec()).chain(target).collect();
         names.retain(|name| name != path);
         names.sort();
+        names.dedup();
         names
     }
 
@@ -205,7 +226,11 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
     match &entry.kind {
-        EntryKind::File => put(out, 0),
+        EntryKind::File(Content { offset, sparse, linked }) => {
+            put(out, 0);
+            put(out, *offset);
+            put(out, u64::from(*sparse) << 1 | u64::from(*linked));
+        }
         EntryKind::Directory => put(out, 1),
         EntryKind::Symlink(text) => {
             put(out, 2);
@@ -277,7 +302,11 @@ impl<'a> Input<'a> {
 
     fn entry(&mut self) -> Option<Entry> {
         let kind = match self.number()? {
-            0 => EntryKind::File,
+            0 => {
+                let (offset, flags) = (self.number()?, self.number()?);
+                let content = Content { offset, sparse: flags & 2 != 0, linked: flags & 1 != 0 };
+                EntryKind::File(Some(content).filter(|_| flags < 4)?)
+            }
             1 => EntryKind::Directory,
             2 => EntryKind::Symlink(self.path()?.to_vec()),
             3 => EntryKind::HardLink(self.path()?.to_vec()),
@@ -308,11 +337,13 @@ mod tests {
     fn kind() -> impl Strategy<Value = EntryKind> {
         let text = || prop::collection::vec(any::<u8>(), 0..9);
         prop_oneof![
-            Just(EntryKind::File),
+            (any::<u64>(), any::<bool>(), any::<bool>()).prop_map(|(offset, sparse, linked)| {
+                EntryKind::File(Content { offset, sparse, linked })
+            }),
             Just(EntryKind::Directory),
             text().prop_map(EntryKind::Symlink),
             text().prop_map(EntryKind::HardLink),
-            (0..4_usize).prop_map(|i| EntryKind::Special(SPECIALS[i])),
+            (0..5_usize).prop_map(|i| EntryKind::Special(SPECIALS[i])),
         ]
     }
 

@@ -1,6 +1,6 @@
 //! Follows a path through the base as the kernel would inside the image.
 
-use super::{EntryKind, Found, Parent, Tree};
+use super::{Content, EntryKind, Found, Parent, Tree};
 use crate::Error;
 use crate::layer::display;
 use crate::metadata::Metadata;
@@ -28,13 +28,13 @@ pub struct Resolved {
     pub target: Target,
 }
 
-/// A file of one layer.
+/// Where the content of a file lies.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Place {
     /// Number of the layer, counted from the top one, which is 0.
     pub layer: usize,
-    /// Path in the layer, without a slash at either end.
-    pub path: Vec<u8>,
+    /// Which of the layer's contents.
+    pub content: Content,
 }
 
 /// What is at the end of a path.
@@ -102,13 +102,13 @@ impl Tree {
                     continue;
                 }
                 _ if !is_last => return Err(walk.through(&candidate)),
-                EntryKind::File => {
+                EntryKind::File(content) => {
                     let hard_links = self.other_names(layer, &candidate);
-                    let content = Place { layer, path: candidate.clone() };
+                    let content = Place { layer, content: *content };
                     Target::File { metadata: entry.metadata.clone(), hard_links, content }
                 }
                 EntryKind::HardLink(target) => {
-                    let Some((content, metadata)) = self.linked(&walk, layer, target)? else {
+                    let Some((content, metadata)) = self.linked(layer, target)? else {
                         return Ok(None);
                     };
                     let hard_links = self.other_names(layer, &candidate);
@@ -128,22 +128,15 @@ impl Tree {
         self.layers.get(layer).map(|layer| layer.hard_links(path)).unwrap_or_default()
     }
 
-    /// The file at the end of a chain of hard links. A link's target is in its own layer, or, as
-    /// some tools have it, in one below.
-    fn linked(
-        &self,
-        walk: &Walk<'_>,
-        mut layer: usize,
-        target: &[u8],
-    ) -> Result<Option<(Place, Metadata)>, Error> {
+    /// The file that a hard link of `layer` to a lower one leads to: some tools write such links.
+    fn linked(&self, mut layer: usize, target: &[u8]) -> Result<Option<(Place, Metadata)>, Error> {
         let mut target = target.to_vec();
-        for _ in 0..MAX_LINKS {
-            match self.find(&target, layer) {
+        loop {
+            match self.find(&target, layer + 1) {
                 Found::Unknown => return Ok(None),
                 Found::Entry(at, entry) => match entry.kind {
-                    EntryKind::File => {
-                        let place = Place { layer: at, path: target };
-                        return Ok(Some((place, entry.metadata)));
+                    EntryKind::File(content) => {
+                        return Ok(Some((Place { layer: at, content }, entry.metadata)));
                     }
                     EntryKind::HardLink(next) => (layer, target) = (at, next),
                     EntryKind::Directory | EntryKind::Symlink(_) | EntryKind::Special(_) => break,
@@ -151,15 +144,8 @@ impl Tree {
                 Found::Absent | Found::Implied => break,
             }
         }
-        match self.find(&target, layer) {
-            Found::Entry(_, entry) if matches!(entry.kind, EntryKind::HardLink(_)) => {
-                Err(walk.link_loop())
-            }
-            _ => Err(Error::NotAFile {
-                path: display(&target),
-                kind: "the target of a hard link and no file",
-            }),
-        }
+        let kind = "the target of a hard link and no file";
+        Err(Error::NotAFile { path: display(&target), kind })
     }
 }
 

@@ -99,14 +99,15 @@ fn the_second_patch_on_a_base_reads_none_of_its_layers() {
     // The layers cannot be read any more, and nobody tries.
     for manifest in manifests(&layout, top) {
         for layer in manifest.layers().unwrap() {
-            std::fs::write(layout.blob_path(layer.digest), "gone").unwrap();
+            let nothing = vec![0; usize::try_from(layer.size).unwrap()];
+            std::fs::write(layout.blob_path(layer.digest), nothing).unwrap();
         }
     }
     place.file("etc/conf", "other");
     run(place.with_base("base/a:v1", "base/a:two")).unwrap();
     // What is remembered and was damaged is not believed, but read again.
     let cache = place.path().join("cache");
-    let kept: Vec<_> = place.snapshot("cache/layers-2").into_keys().collect();
+    let kept: Vec<_> = place.snapshot("cache/layers-3").into_keys().collect();
     assert_eq!(kept.len(), 3, "two layers of one architecture, one of the other: {kept:?}");
     for path in &kept {
         let path = place.path().join(path);
@@ -118,6 +119,32 @@ fn the_second_patch_on_a_base_reads_none_of_its_layers() {
     let error = run(place.with_base("base/a:v1", "base/a:three")).unwrap_err();
     assert_eq!(error.class(), Class::Refused, "{error}");
     assert!(LayerCache::new(&cache).get(Digest::of(b""), 0).is_none());
+}
+
+/// What is remembered of a layer says nothing of whether it is there.
+#[test]
+fn a_base_whose_layer_is_gone_gets_no_new_manifest() {
+    let place = place();
+    run(place.with_base("base/a:v1", "base/a:one")).unwrap();
+    let layout = place.layout("base/a");
+    let top = layout.resolve(&"v1".parse().unwrap()).unwrap().unwrap().digest;
+    let lowest = manifests(&layout, top)[0].layers().unwrap().swap_remove(0);
+    let path = layout.blob_path(lowest.digest);
+    place.file("etc/conf", "other");
+    for (content, class, says) in
+        [(Some("cut"), Class::Refused, "bytes, found 3"), (None, Class::Input, "is not in")]
+    {
+        match content {
+            Some(content) => std::fs::write(&path, content).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let before = place.snapshot("base/a");
+        let error = run(place.with_base("base/a:v1", "base/a:two")).unwrap_err();
+        assert_eq!(error.class(), class, "{error}");
+        assert!(error.line().contains(says), "{error}");
+        assert!(error.line().contains(&lowest.digest.to_string()), "{error}");
+        assert!(place.snapshot("base/a") == before, "nothing was written");
+    }
 }
 
 #[test]

@@ -118,6 +118,14 @@ impl Directory {
         }
     }
 
+    /// Size of a blob in bytes; `None` if it is not there.
+    pub(crate) fn blob_size(&self, digest: Digest) -> Result<Option<u64>, Error> {
+        match self.open()? {
+            Some(layout) => layout.blob_size(digest).map_err(|e| self.fail(e)),
+            None => Ok(None),
+        }
+    }
+
     /// Whether there is this very blob, hashed: a damaged one is to be written again.
     pub(crate) fn holds(&self, descriptor: &Descriptor) -> Result<bool, Error> {
         let Some(layout) = self.open()? else { return Ok(false) };

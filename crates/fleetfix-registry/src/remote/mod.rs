@@ -221,6 +221,12 @@ impl Remote {
         Ok(found.is_some_and(|length| length.is_none() || size.is_none() || length == size))
     }
 
+    /// Size of a blob, which registries need not name; `None` if it is not there.
+    pub(crate) async fn blob_size(&self, digest: Digest) -> Result<Option<Option<u64>>, Error> {
+        let ask = Ask::new(Method::HEAD, self.url(&format!("blobs/{digest}"))?);
+        self.head(&ask, digest, false).await
+    }
+
     /// The length that a HEAD names, if the thing is there.
     async fn head(
         &self,
