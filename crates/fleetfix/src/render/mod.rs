@@ -13,6 +13,7 @@ use fleetfix_task::{Context, Failure, Outcome};
 
 pub mod annotations;
 pub mod cluster;
+pub mod fix;
 pub mod overrides;
 pub mod release;
 pub mod source;
