@@ -1,5 +1,7 @@
 //! `fleetfix request new`: what it derives from a git history plans without an edit.
 
+mod histories;
+
 use std::fs;
 
 use fleetfix_testkit::git::Git;
@@ -173,6 +175,23 @@ fn what_cannot_be_derived_is_said() {
     let output =
         world.request(&["--pr", "10", "--platform", "AWS", "--minor-image", &image]).code(2);
     assert!(output.stderr.contains("the fix has a line 4.21"), "{output}");
+
+    // What is said of a line without a fix would be lost.
+    let image = image.replace("4.20=", "4.19=");
+    let there = "it has 4.20, 4.21";
+    let table: [(&[&str], &[&str]); 5] = [
+        (&["--introduced", "4.19.3"], &["--introduced 4.19.3", "no line 4.19", there]),
+        (&["--fixed-in", "4.20.7,4.22.1"], &["--fixed-in 4.22.1", "no line 4.22", there]),
+        (&["--minor-image", &image], &["--minor-image 4.19=", "no line 4.19", there]),
+        (&["--introduced", "4.20.1,4.20.3"], &["--introduced 4.20.3: 4.20 is named twice"]),
+        (&["--minor", "4.21", "--introduced", "4.20.1"], &["no line 4.20", "it has 4.21"]),
+    ];
+    for (more, says) in table {
+        let file = if more[0] == "--minor-image" { &[][..] } else { &FILE[..] };
+        let pr = ["--pr", "10", "--platform", "AWS"];
+        let output = world.request(&[file, &pr, more].concat()).code(2);
+        assert!(says.iter().all(|says| output.stderr.contains(says)), "{more:?}: {output}");
+    }
 
     world.git.checkout(&["release-4.20"]);
     world.git.merge(20, "amir/other", "No ticket here");

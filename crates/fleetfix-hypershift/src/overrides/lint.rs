@@ -233,7 +233,10 @@ impl Found<'_> {
         let platform = covered.platform;
         let minors: BTreeSet<Minor> = covered.versions.keys().map(Version::minor).collect();
         for minor in &minors {
-            let next = Minor { minor: minor.minor + 1, ..*minor };
+            let Some(next) = minor.minor.checked_add(1).map(|next| Minor { minor: next, ..*minor })
+            else {
+                continue;
+            };
             let message = match graph.filter(|graph| graph.edge_count() > 0) {
                 Some(graph) => {
                     let from = covered.versions.keys().filter(|v| v.minor() == *minor);
