@@ -40,10 +40,11 @@ pub struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    /// Reads the object.
-    pub(super) fn read(&self) -> Result<HostedCluster, Failure> {
+    /// Reads the object: as a whole, and what a write looks at.
+    pub(super) fn read(&self) -> Result<(Value, HostedCluster), Failure> {
         let value = object(&self.object)?;
-        Ok(HostedCluster::read(&self.object.display().to_string(), &value)?)
+        let cluster = HostedCluster::read(&self.object.display().to_string(), &value)?;
+        Ok((value, cluster))
     }
 
     pub(super) fn place(&self) -> Place<'_> {

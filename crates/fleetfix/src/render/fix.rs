@@ -10,6 +10,7 @@ use fleetfix_task::{Context, Failure};
 
 use super::cluster::ClusterArgs;
 use super::source::Source;
+use super::targets;
 
 /// Which cluster, and which fix.
 #[derive(Debug, clap::Args)]
@@ -43,9 +44,16 @@ pub(super) struct Meant {
 impl FixArgs {
     /// Reads the cluster and the bundles, and finds what is for it.
     pub(super) async fn read(&self, context: &Context) -> Result<Meant, Failure> {
-        let cluster = self.cluster.read()?;
+        let (object, cluster) = self.cluster.read()?;
         let contents = self.bundle(context).await?;
-        Meant::new(cluster, contents)
+        let meant = Meant::new(cluster, contents)?;
+        if let Some(targets) = &meant.contents.bundle.targets {
+            let refuse = |why: String| Failure::refused(why).about(meant.cluster.name());
+            let version = meant.cluster.version().map_err(refuse)?;
+            let operator = self.cluster.operator_version.as_ref();
+            targets::named(targets, &object, &version, operator).map_err(refuse)?;
+        }
+        Ok(meant)
     }
 
     /// The one bundle that is meant.

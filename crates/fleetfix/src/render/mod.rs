@@ -17,6 +17,7 @@ pub mod fix;
 pub mod overrides;
 pub mod release;
 pub mod source;
+mod targets;
 
 /// Write a fix in the form of those who deliver it.
 #[derive(Debug, clap::Args)]
