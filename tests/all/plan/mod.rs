@@ -3,6 +3,7 @@
 mod active;
 mod defects;
 mod history;
+mod mirrored;
 mod same;
 mod traps;
 pub(crate) mod upstream;

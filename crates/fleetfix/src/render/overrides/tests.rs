@@ -93,6 +93,9 @@ fn a_withdrawn_bundle_gives_back_what_stood_there() {
         let image = after(&withdrawn(contents), now).unwrap();
         assert_eq!(image.as_deref(), then, "{now:?}");
     }
+    // While the one that takes its place is paused, its entry stays.
+    let waits = Fixes { paused: vec![contents()], ..withdrawn(contents()) };
+    assert_eq!(after(&waits, Some(NEW)).unwrap().as_deref(), Some(NEW));
     // An active one for the same place goes before.
     let both = Fixes { withdrawn: vec![contents()], ..active(contents()) };
     assert_eq!(after(&both, Some(NEW)).unwrap().as_deref(), Some(NEW));
