@@ -248,8 +248,8 @@ fn several_components_in_one_annotation() {
 
     // Where there is none, an old operator would keep the flag: the inverse names what ran.
     let bare = object("4.20.1", &json!({"other": "stays"}));
-    let base = &chain.lab.upstream.base_420.digest;
-    for (operator, back) in [("0.1.73", Some(base)), ("0.1.74", None)] {
+    let ran = &chain.lab.upstream.base_420.digest;
+    for (operator, back) in [("0.1.73", Some(ran)), ("0.1.74", None)] {
         write(&chain, &bare);
         let more = ["--component", "etcd", "--operator-version", operator];
         render(&chain, "annotations", &more).success();

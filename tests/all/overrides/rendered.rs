@@ -249,7 +249,9 @@ fn a_plan_with_finished_images_is_rendered_while_its_waivers_hold() {
     upstream.plan(&titled, &[]).code(10).says(finding);
     let refused = |says: &[&str]| {
         let output = render(&[]);
-        says.iter().for_each(|says| one_line(&output, 10, says));
+        for says in says {
+            one_line(&output, 10, says);
+        }
         assert_eq!(fs::read_to_string(upstream.bench.path("o.yaml")).unwrap(), there);
     };
     refused(&[finding]);

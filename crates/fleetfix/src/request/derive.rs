@@ -170,7 +170,7 @@ impl Derived {
                 continue;
             }
             let why: Option<Vec<String>> =
-                args.numbers.iter().map(|number| spread.from_the_start(*number, minor)).collect();
+                args.numbers.iter().map(|number| spread.since_its_start(*number, minor)).collect();
             if let Some(why) = why.filter(|why| !why.is_empty()) {
                 self.unaffected.insert(minor, why.join("; "));
             }
@@ -271,7 +271,7 @@ impl<'a> Spread<'a> {
     }
 
     /// Why a line has a pull request from its start: each of its branches must have it.
-    fn from_the_start(&self, number: u64, minor: Minor) -> Option<String> {
+    fn since_its_start(&self, number: u64, minor: Minor) -> Option<String> {
         let there = self.in_branch.get(&number)?;
         let mut why = None;
         for branch in self.branches(minor) {
