@@ -458,6 +458,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_messages_take_back() {
+        let taken = "a".repeat(40);
+        let table = [
+            (format!("Revert \"X\"\n\nThis reverts commit {taken}."), 1, None),
+            (
+                format!("Revert\n\nThis reverts commit {taken}, reversing\nchanges made to x."),
+                1,
+                None,
+            ),
+            ("Revert\n\nThis reverts commit abc.".to_owned(), 0, None),
+            ("Merge pull request #12 from amir/revert-10-fix\n\nRevert".to_owned(), 0, Some(10)),
+            ("Merge pull request #12 from amir/revert-the-fix".to_owned(), 0, None),
+            ("Revert \"X (#10)\" (#12)\n\nReverts openshift/hypershift#10".to_owned(), 0, Some(10)),
+            ("Reverts are hard".to_owned(), 0, None),
+        ];
+        for (message, commits, number) in table {
+            let Said { reverts, reverted, .. } = said(&message);
+            assert_eq!((reverts.len(), reverted.first().copied()), (commits, number), "{message}");
+        }
+    }
+
+    #[test]
     fn what_messages_say() {
         let picked = "a".repeat(40);
         let table = [
