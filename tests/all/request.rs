@@ -1,9 +1,11 @@
 //! `fleetfix request new`: what it derives from a git history plans without an edit.
 
-use std::fs;
-use std::path::PathBuf;
+mod histories;
 
-use fleetfix_tests::child::{self, Output};
+use std::fs;
+
+use fleetfix_testkit::git::Git;
+use fleetfix_tests::child::Output;
 use serde_json::{Value, json};
 
 use crate::plan::upstream::{Image, ORIGIN, Upstream, graph};
@@ -11,8 +13,7 @@ use crate::plan::upstream::{Image, ORIGIN, Upstream, graph};
 /// A history as a component has it, beside the releases that were built from it.
 struct World {
     upstream: Upstream,
-    dir: PathBuf,
-    minute: u32,
+    git: Git,
 }
 
 impl World {
@@ -20,57 +21,26 @@ impl World {
     /// afterwards. 4.20.0 to 4.20.2 and 4.21.0 to 4.21.1 were built before.
     fn new() -> Self {
         let upstream = Upstream::new();
-        let dir = upstream.bench.path("source");
-        fs::create_dir(&dir).unwrap();
-        let mut world = Self { upstream, dir, minute: 0 };
-        world.git(&["init", "--quiet", "--initial-branch=main"]);
-        world.commit("Start");
+        let mut git = Git::init(&upstream.bench.path("source"));
+        git.author("Amir@example.com");
+        let mut world = Self { upstream, git };
+        world.git.commit("Start");
         for (minor, versions) in [("4.20", 0..3), ("4.21", 0..2)] {
-            world.git(&["checkout", "--quiet", "-b", &format!("release-{minor}"), "main"]);
-            let released = world.commit(&format!("Release {minor}"));
+            world.git.checkout(&["-b", &format!("release-{minor}"), "main"]);
+            let released = world.git.commit(&format!("Release {minor}"));
             let image = world.upstream.component(Image::new(minor, &released));
             for z in versions {
                 world.upstream.payload(&format!("{minor}.{z}"), &image, &released);
             }
         }
-        world.git(&["checkout", "--quiet", "main"]);
-        world.merge(10, "amir/fix", "OCPBUGS-10: [main] LDAP logins");
-        world.git(&["branch", "release-4.22"]);
-        world.git(&["checkout", "--quiet", "release-4.21"]);
-        world.merge(11, "robot/cherry-pick-10-to-release-4.21", "OCPBUGS-11: LDAP logins");
-        world.git(&["checkout", "--quiet", "release-4.20"]);
-        world.merge(12, "robot/cherry-pick-11-to-release-4.20", "OCPBUGS-12: LDAP logins");
+        world.git.checkout(&["main"]);
+        world.git.merge(10, "amir/fix", "OCPBUGS-10: [main] LDAP logins");
+        world.git.run(&["branch", "release-4.22"]);
+        world.git.checkout(&["release-4.21"]);
+        world.git.merge(11, "robot/cherry-pick-10-to-release-4.21", "OCPBUGS-11: LDAP logins");
+        world.git.checkout(&["release-4.20"]);
+        world.git.merge(12, "robot/cherry-pick-11-to-release-4.20", "OCPBUGS-12: LDAP logins");
         world
-    }
-
-    fn git(&self, args: &[&str]) -> String {
-        let mut command = child::command("git", &self.dir);
-        let date = format!("2026-01-01T00:{:02}:00Z", self.minute);
-        command.current_dir(&self.dir).args(args);
-        command.envs([("GIT_AUTHOR_DATE", &date), ("GIT_COMMITTER_DATE", &date)]);
-        for who in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{who}_NAME"), "Amir");
-            command.env(format!("GIT_{who}_EMAIL"), "Amir@example.com");
-        }
-        child::run(&mut command).success().text().to_owned()
-    }
-
-    fn commit(&mut self, message: &str) -> String {
-        self.minute += 1;
-        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
-        self.git(&["rev-parse", "HEAD"])
-    }
-
-    fn merge(&mut self, number: u32, from: &str, title: &str) {
-        let branch = self.git(&["rev-parse", "--abbrev-ref", "HEAD"]);
-        let topic = format!("pull-{number}");
-        self.git(&["checkout", "--quiet", "-b", &topic]);
-        self.commit(title);
-        self.git(&["checkout", "--quiet", &branch]);
-        self.minute += 1;
-        let message = format!("Merge pull request #{number} from {from}\n\n{title}");
-        self.git(&["merge", "--quiet", "--no-ff", "--message", &message, &topic]);
-        self.git(&["branch", "--quiet", "--delete", &topic]);
     }
 
     /// `fleetfix request new` for `hypershift`; writes `new.yaml`.
@@ -114,7 +84,7 @@ fn what_a_history_makes_plans_without_an_edit() {
         request.starts_with("# 4.20: #12 of release-4.20 merged 2026-01-01T00:09:00Z"),
         "{request}"
     );
-    let merge = world.git(&["rev-parse", "release-4.20"]);
+    let merge = world.git.run(&["rev-parse", "release-4.20"]);
     world.says(&[
         "title: LDAP logins",
         "delivery: overridesYaml",
@@ -153,8 +123,8 @@ fn a_backport_that_is_missing_is_told() {
 #[test]
 fn a_commit_that_nobody_merged() {
     let mut world = World::new();
-    world.git(&["checkout", "--quiet", "-b", "hotfix", "release-4.20"]);
-    let hotfix = world.commit("OCPBUGS-99: stop the bleeding");
+    world.git.checkout(&["-b", "hotfix", "release-4.20"]);
+    let hotfix = world.git.commit("OCPBUGS-99: stop the bleeding");
     let commit = format!("4.20={hotfix}");
     let more = [
         "--minor-commit",
@@ -206,8 +176,25 @@ fn what_cannot_be_derived_is_said() {
         world.request(&["--pr", "10", "--platform", "AWS", "--minor-image", &image]).code(2);
     assert!(output.stderr.contains("the fix has a line 4.21"), "{output}");
 
-    world.git(&["checkout", "--quiet", "release-4.20"]);
-    world.merge(20, "amir/other", "No ticket here");
+    // What is said of a line without a fix would be lost.
+    let image = image.replace("4.20=", "4.19=");
+    let there = "it has 4.20, 4.21";
+    let table: [(&[&str], &[&str]); 5] = [
+        (&["--introduced", "4.19.3"], &["--introduced 4.19.3", "no line 4.19", there]),
+        (&["--fixed-in", "4.20.7,4.22.1"], &["--fixed-in 4.22.1", "no line 4.22", there]),
+        (&["--minor-image", &image], &["--minor-image 4.19=", "no line 4.19", there]),
+        (&["--introduced", "4.20.1,4.20.3"], &["--introduced 4.20.3: 4.20 is named twice"]),
+        (&["--minor", "4.21", "--introduced", "4.20.1"], &["no line 4.20", "it has 4.21"]),
+    ];
+    for (more, says) in table {
+        let file = if more[0] == "--minor-image" { &[][..] } else { &FILE[..] };
+        let pr = ["--pr", "10", "--platform", "AWS"];
+        let output = world.request(&[file, &pr, more].concat()).code(2);
+        assert!(says.iter().all(|says| output.stderr.contains(says)), "{more:?}: {output}");
+    }
+
+    world.git.checkout(&["release-4.20"]);
+    world.git.merge(20, "amir/other", "No ticket here");
     let pr = ["--pr", "20", "--platform", "AWS"];
     let output = world.request(&[&FILE[..], &pr].concat()).code(2);
     assert!(output.stderr.contains("name one with --ticket"), "{output}");

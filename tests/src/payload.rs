@@ -143,7 +143,6 @@ fn image_references(version: &str, base: &Base) -> String {
             "referencePolicy": {"type": "Source"},
         })
     };
-    let other = crate::image::digest(b"an image that no test asks for");
     let text = json!({
         "kind": "ImageStream",
         "apiVersion": "image.openshift.io/v1",
@@ -155,7 +154,8 @@ fn image_references(version: &str, base: &Base) -> String {
         "spec": {
             "lookupPolicy": {"local": false},
             "tags": [
-                tag("etcd", &other, "3333333333333333333333333333333333333333"),
+                tag("etcd", &base.digest, base.recipe.commit),
+                tag("hyperkube", &base.digest, base.recipe.commit),
                 tag("hypershift", &base.digest, base.recipe.commit),
             ],
         },

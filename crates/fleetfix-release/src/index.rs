@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use fleetfix_model::{Digest, Reference, Repository, Version};
+use fleetfix_model::{Digest, Reference, Version};
 
 use crate::Error;
 use crate::payload::Payload;
@@ -33,7 +33,6 @@ pub struct Index {
     payloads: BTreeMap<Key, Payload>,
     names: BTreeMap<Reference, Key>,
     digests: BTreeMap<Digest, Key>,
-    aliases: Vec<(Repository, Repository)>,
 }
 
 impl Index {
@@ -56,16 +55,11 @@ impl Index {
         Ok(())
     }
 
-    /// A further name of a payload that is there.
+    /// A further name of a payload that is there: another tag, or the name of a mirror.
     pub fn name(&mut self, name: Reference, digest: Digest) {
         if let Some(key) = self.digests.get(&digest) {
             self.names.insert(name, key.clone());
         }
-    }
-
-    /// Says that `place` holds what is called `name`: a mirror. What a cluster names there is found.
-    pub fn alias(&mut self, name: Repository, place: Repository) {
-        self.aliases.push((name, place));
     }
 
     /// The payloads of a version, that for several architectures first.
@@ -84,12 +78,7 @@ impl Index {
     /// The payload that a cluster names, by digest, tag or the name of a mirror.
     pub fn find(&self, name: &Reference) -> Option<&Payload> {
         let by_digest = name.digest.and_then(|digest| self.digests.get(&digest));
-        let key = by_digest.or_else(|| self.names.get(name)).or_else(|| {
-            let same = |(_, place): &&(Repository, Repository)| *place == name.repository;
-            self.aliases.iter().filter(same).find_map(|(upstream, _)| {
-                self.names.get(&Reference { repository: upstream.clone(), ..name.clone() })
-            })
-        })?;
+        let key = by_digest.or_else(|| self.names.get(name))?;
         self.payloads.get(key)
     }
 
@@ -167,12 +156,10 @@ mod tests {
         let mut index = index();
         let digest = Digest::of("4.20.1 None");
         index.name("registry.example/b/other:tag".parse().unwrap(), digest);
-        index.alias("quay.io/a/release".parse().unwrap(), "mirror.example/r".parse().unwrap());
         let table = [
             ("quay.io/a/release:4.20.1-multi", Some("4.20.1")),
             ("quay.io/a/release:4.20.3-multi", None),
             ("registry.example/b/other:tag", Some("4.20.1")),
-            ("mirror.example/r:4.20.10-x86_64", Some("4.20.10")),
             ("elsewhere.example/r:4.20.10-x86_64", None),
             (&format!("elsewhere.example/r@{digest}"), Some("4.20.1")),
             (&format!("quay.io/a/release:4.20.10-x86_64@{digest}"), Some("4.20.1")),

@@ -33,6 +33,8 @@ struct Of {
 /// Reads the payloads of `versions`, several at a time. Of several errors the one of the lowest
 /// version is given, so that the same input fails with the same words. A version without a payload is
 /// no error here: whether it needs one is for the caller to say.
+///
+/// A payload that the client's mirrors redirect is found by its name there as well.
 pub async fn payloads(
     client: &Client,
     names: &Names,
@@ -64,10 +66,15 @@ pub async fn payloads(
         if of.payloads.is_empty() {
             found.missing.insert(version, of.tried);
         }
+        let read = of.payloads.iter().map(|payload| (payload.reference.clone(), payload.digest));
+        let names: Vec<(Reference, Digest)> = read.chain(of.names).collect();
         for payload in of.payloads {
             found.index.insert(payload)?;
         }
-        for (name, digest) in of.names {
+        for (name, digest) in names {
+            // Clusters may name it where it is mirrored.
+            let place = client.source(&name.repository).repository().clone();
+            found.index.name(Reference { repository: place, ..name.clone() }, digest);
             found.index.name(name, digest);
         }
     }

@@ -8,7 +8,11 @@
 //! | a trailer names a commit | `(cherry picked from commit 0123...)` (git-cherry-pick, `-x`) |
 //!
 //! A backport of a backport counts as one of the first. What only looks alike, such as the same
-//! title, is no evidence.
+//! title, is no evidence. A fork holds merges of the repository it was made from, with numbers of
+//! their own: where the repository merged the number itself, those do not count, unless the title is
+//! the same.
+//!
+//! What was taken back later, or picked only in part, is told beside what landed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -17,6 +21,7 @@ use gix_hash::ObjectId;
 
 use crate::branch::{Branch, Line, Merged};
 use crate::repository::{CommitInfo, name, object_id};
+use crate::revert::{Reverts, reverts};
 use crate::{Error, Repository};
 
 /// Most rounds in which backports of backports are looked for.
@@ -33,12 +38,20 @@ pub struct Landed {
     pub commit: Commit,
     /// How it came into the branch.
     pub merged: Merged,
+    /// Its place among the branch's own commits: a higher one holds all lower ones, whatever their
+    /// dates. Of [`Evidence::Same`], that among the commits of the branch it was made from.
+    pub order: usize,
     /// Why it is taken for the pull request.
     pub evidence: Evidence,
     /// First line of its message.
     pub title: String,
     /// Who wrote the merged commits: mail addresses.
     pub authors: BTreeSet<String>,
+    /// Commits of the pull request that no trailer in the branch names, where trailers are all there
+    /// is.
+    pub lacks: BTreeSet<Commit>,
+    /// What took it back in the branch later on.
+    pub reverted: Option<Commit>,
 }
 
 /// Why a commit is taken for a pull request.
@@ -63,6 +76,8 @@ pub struct Said {
     pub picked: Option<u64>,
     /// Commits that it was picked from.
     pub from: Vec<Commit>,
+    /// What it takes back.
+    pub reverts: Reverts,
 }
 
 /// Reads what a message says about pull requests.
@@ -82,13 +97,57 @@ pub fn said(message: &str) -> Said {
         let rest = line.trim().strip_prefix("(cherry picked from commit ")?;
         rest.strip_suffix(')')?.parse().ok()
     };
-    Said { number, picked, from: message.lines().filter_map(trailer).collect() }
+    Said {
+        number,
+        picked,
+        from: message.lines().filter_map(trailer).collect(),
+        reverts: reverts(message),
+    }
 }
 
 /// One commit of a branch, read once for all rounds.
 struct Entry {
     id: ObjectId,
     said: Said,
+    /// What brought it into the branch, and the place of that among the branch's own commits.
+    by: ObjectId,
+    order: usize,
+}
+
+/// A branch with its commits, sorted.
+struct Read<'a> {
+    branch: &'a Branch,
+    line: Line,
+    entries: Vec<Entry>,
+}
+
+impl Read<'_> {
+    fn entry(&self, id: &ObjectId) -> Option<&Entry> {
+        let at = self.entries.binary_search_by_key(id, |entry| entry.id).ok()?;
+        self.entries.get(at)
+    }
+
+    /// The number of what brought an entry.
+    fn number_of(&self, by: &ObjectId) -> Option<u64> {
+        self.entry(by)?.said.number
+    }
+}
+
+/// Every commit that is a pull request or a backport of it.
+#[derive(Default)]
+struct Spread {
+    found: HashMap<ObjectId, Evidence>,
+    /// The commits of the pull request itself, without merges.
+    originals: BTreeSet<Commit>,
+    /// Which of them a commit holds.
+    holds: BTreeMap<Commit, BTreeSet<Commit>>,
+}
+
+/// What brought a pull request into one branch.
+struct Group {
+    by: ObjectId,
+    evidence: Evidence,
+    ids: Vec<ObjectId>,
 }
 
 impl Repository {
@@ -105,137 +164,273 @@ impl Repository {
     ) -> Result<BTreeMap<u64, Vec<Landed>>, Error> {
         let main_line = self.line(&object_id(&main.tip)?, &HashSet::new())?;
         let in_main: HashSet<ObjectId> = main_line.commits().copied().collect();
-        let mut lines: Vec<(&Branch, Line)> = Vec::new();
+        let mut lines: Vec<Read<'_>> = Vec::new();
         for branch in branches.iter().filter(|branch| branch.tip != main.tip) {
             let line = self.line(&object_id(&branch.tip)?, &in_main)?;
-            lines.push((branch, line));
+            lines.push(self.read(branch, line)?);
         }
-        lines.push((main, main_line));
-        let mut entries = Vec::new();
-        for (_, line) in &lines {
-            entries.push(self.entries(line)?);
-        }
+        let main = self.read(main, main_line)?;
         let mut landed = BTreeMap::new();
         for number in numbers {
-            landed.insert(*number, self.landed_one(*number, branches, &lines, &entries)?);
+            landed.insert(*number, self.landed_one(*number, branches, &lines, &main)?);
         }
         Ok(landed)
     }
 
-    fn entries(&mut self, line: &Line) -> Result<Vec<Entry>, Error> {
+    fn read<'a>(&mut self, branch: &'a Branch, line: Line) -> Result<Read<'a>, Error> {
         let mut entries = Vec::new();
         let mut ids: Vec<ObjectId> = line.commits().copied().collect();
         ids.sort_unstable();
         for id in ids {
-            let Some(info) = self.info(&id)? else { continue };
-            entries.push(Entry { id, said: said(&info.message) });
+            let (Some(info), Some((order, by))) = (self.info(&id)?, line.place(&id)) else {
+                continue;
+            };
+            entries.push(Entry { id, said: said(&info.message), by, order });
         }
-        Ok(entries)
+        Ok(Read { branch, line, entries })
     }
 
     fn landed_one(
         &mut self,
         number: u64,
         branches: &[Branch],
-        lines: &[(&Branch, Line)],
-        entries: &[Vec<Entry>],
+        lines: &[Read<'_>],
+        main: &Read<'_>,
     ) -> Result<Vec<Landed>, Error> {
-        let found = self.spread(number, entries)?;
+        let spread = self.spread(number, lines, main)?;
         let mut landed = Vec::new();
-        for ((branch, line), of_line) in lines.iter().zip(entries) {
-            let here = of_line.iter().filter_map(|entry| Some((entry, *found.get(&entry.id)?)));
-            let mut by_merge: BTreeMap<Commit, (ObjectId, Evidence)> = BTreeMap::new();
-            for (entry, evidence) in here {
-                let Some(merged) = self.brought(line, &entry.id)? else { continue };
+        for read in lines.iter().chain([main]) {
+            let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
+            let (mut held, mut by_trailers) = (BTreeSet::new(), true);
+            for entry in &read.entries {
+                let Some(evidence) = spread.found.get(&entry.id).copied() else { continue };
                 // A picked commit is claimed by the merge that brought it.
-                let by = object_id(&merged.by)?;
-                let best = by_merge.entry(merged.by).or_insert((by, evidence));
-                best.1 = best.1.min(evidence);
+                let new = Group { by: entry.by, evidence, ids: Vec::new() };
+                let group = groups.entry(entry.order).or_insert(new);
+                group.evidence = group.evidence.min(evidence);
+                group.ids.push(entry.id);
+                by_trailers &= evidence == Evidence::Trailer;
+                held.extend(spread.holds.get(&name(&entry.id)?).into_iter().flatten().cloned());
             }
-            for (id, evidence) in by_merge.into_values() {
-                landed.extend(self.told(branch, line, &id, evidence)?);
-            }
-        }
-        // What main got before a branch was made is in the branch as well.
-        let of_main: Vec<Landed> = landed
-            .iter()
-            .filter(|l| lines.last().is_some_and(|(b, _)| l.branch == **b))
-            .cloned()
-            .collect();
-        for one in of_main {
-            for branch in self.holding(&one.commit, branches)? {
-                if *branch != one.branch {
-                    let evidence = Evidence::Same;
-                    landed.push(Landed { branch: branch.clone(), evidence, ..one.clone() });
+            let lacks = if by_trailers { &spread.originals - &held } else { BTreeSet::new() };
+            for (order, group) in groups {
+                let Some(mut told) = self.told(read, order, &group)? else { continue };
+                told.lacks.clone_from(&lacks);
+                told.reverted = self.reverted_in(&group, order, read)?;
+                landed.push(told);
+                if std::ptr::eq(read, main) {
+                    landed.extend(self.inherited(&group, order, branches, lines, main)?);
                 }
             }
         }
         landed.sort_by(|a, b| {
-            (&a.branch, a.merged.at, &a.commit).cmp(&(&b.branch, b.merged.at, &b.commit))
+            let key = |l: &Landed| (l.branch.clone(), l.evidence != Evidence::Same, l.order);
+            key(a).cmp(&key(b))
         });
         Ok(landed)
+    }
+
+    /// What main got before a branch was made is in the branch as well.
+    fn inherited(
+        &mut self,
+        group: &Group,
+        order: usize,
+        branches: &[Branch],
+        lines: &[Read<'_>],
+        main: &Read<'_>,
+    ) -> Result<Vec<Landed>, Error> {
+        let mut landed = Vec::new();
+        let Some(told) = self.told(main, order, group)? else { return Ok(landed) };
+        for branch in self.holding(&told.commit, branches)? {
+            if branch == main.branch {
+                continue;
+            }
+            // A branch with the tip of main has no commits of its own.
+            let read = lines.iter().find(|read| read.branch == branch).unwrap_or(main);
+            let taken = self.taken_back(group, order, read, main, &branch.tip)?;
+            landed.push(Landed {
+                branch: branch.clone(),
+                evidence: Evidence::Same,
+                reverted: taken,
+                ..told.clone()
+            });
+        }
+        Ok(landed)
+    }
+
+    /// What takes a group back in its own branch, later than it came.
+    fn reverted_in(
+        &mut self,
+        group: &Group,
+        order: usize,
+        read: &Read<'_>,
+    ) -> Result<Option<Commit>, Error> {
+        let later = |entry: &Entry| entry.order > order;
+        let found = self.reverting(group, read, &later, ROUNDS)?;
+        found.map(|by| name(&by)).transpose()
+    }
+
+    /// What takes a group of main back in a branch that was made from it: in main before the branch
+    /// was made, or in the branch.
+    fn taken_back(
+        &mut self,
+        group: &Group,
+        order: usize,
+        read: &Read<'_>,
+        main: &Read<'_>,
+        tip: &Commit,
+    ) -> Result<Option<Commit>, Error> {
+        if !std::ptr::eq(read, main)
+            && let Some(by) = self.reverting(group, read, &|_| true, ROUNDS)?
+        {
+            return Ok(Some(name(&by)?));
+        }
+        let Some(reached) = self.ancestors(&object_id(tip)?)? else { return Ok(None) };
+        let before = |entry: &Entry| entry.order > order && reached.contains(&entry.id);
+        self.reverting(group, main, &before, ROUNDS)?.map(|by| name(&by)).transpose()
+    }
+
+    /// The merge of `read` that takes a group back and is not itself taken back, out of the entries
+    /// that `counts`.
+    fn reverting(
+        &mut self,
+        group: &Group,
+        read: &Read<'_>,
+        counts: &dyn Fn(&Entry) -> bool,
+        rounds: usize,
+    ) -> Result<Option<ObjectId>, Error> {
+        let mut commits = BTreeSet::from([group.by.to_string()]);
+        let mut numbers: BTreeSet<u64> = BTreeSet::new();
+        for id in &group.ids {
+            for part in self.merged_by(id)? {
+                commits.insert(part.to_string());
+            }
+            numbers.extend(read.number_of(id));
+        }
+        numbers.extend(read.number_of(&group.by));
+        let mut reverting: BTreeMap<usize, Group> = BTreeMap::new();
+        for entry in read.entries.iter().filter(|entry| counts(entry)) {
+            let Reverts { commits: short, numbers: reverted } = &entry.said.reverts;
+            let is_meant = |short: &String| commits.iter().any(|commit| commit.starts_with(short));
+            if short.iter().any(is_meant) || !reverted.is_disjoint(&numbers) {
+                let (by, evidence) = (entry.by, Evidence::Number);
+                let new = Group { by, evidence, ids: Vec::new() };
+                reverting.entry(entry.order).or_insert(new).ids.push(entry.id);
+            }
+        }
+        for revert in reverting.into_values() {
+            // A revert of the revert brings it back.
+            if rounds == 0 || self.reverting(&revert, read, counts, rounds - 1)?.is_none() {
+                return Ok(Some(revert.by));
+            }
+        }
+        Ok(None)
     }
 
     /// Every commit that is the pull request or a backport of it.
     fn spread(
         &mut self,
         number: u64,
-        entries: &[Vec<Entry>],
-    ) -> Result<HashMap<ObjectId, Evidence>, Error> {
+        lines: &[Read<'_>],
+        main: &Read<'_>,
+    ) -> Result<Spread, Error> {
+        let all: Vec<(&Read<'_>, &Entry)> = lines
+            .iter()
+            .chain([main])
+            .flat_map(|read| read.entries.iter().map(move |entry| (read, entry)))
+            .collect();
+        let mut spread = Spread::default();
         let mut numbers = BTreeSet::from([number]);
-        let mut commits: BTreeSet<Commit> = BTreeSet::new();
-        let mut found: HashMap<ObjectId, Evidence> = HashMap::new();
+        let mut new: Vec<(&Read<'_>, &Entry, Evidence)> = Vec::new();
+        // What was merged by that number, and what was picked from it with its title.
+        let own = || all.iter().filter(|(_, entry)| entry.said.number == Some(number));
+        let mut titles = BTreeSet::new();
+        for (_, entry) in own().filter(|(_, entry)| entry.id == entry.by) {
+            titles.extend(self.info(&entry.id)?.map(|info| info.title));
+        }
+        for (read, entry) in own() {
+            let title = self.info(&entry.id)?.map(|info| info.title).unwrap_or_default();
+            if titles.is_empty() || entry.id == entry.by || titles.contains(&title) {
+                new.push((read, entry, Evidence::Number));
+            }
+        }
+        // Main's is the pull request; what else has its number was picked with its title.
+        let in_main = new.iter().find(|(read, ..)| std::ptr::eq(*read, main));
+        if let Some((_, entry, _)) = in_main.or(new.first()) {
+            for part in self.merged_by(&entry.id)? {
+                if self.node(&part)?.is_some_and(|node| node.parents.len() < 2) {
+                    spread.originals.insert(name(&part)?);
+                }
+            }
+        }
+        for original in &spread.originals {
+            spread.holds.insert(original.clone(), BTreeSet::from([original.clone()]));
+        }
         for _ in 0..ROUNDS {
-            let mut new = Vec::new();
-            for entry in entries.iter().flatten().filter(|entry| !found.contains_key(&entry.id)) {
-                let Said { number: own, picked, from } = &entry.said;
-                let evidence = if own.is_some_and(|own| numbers.contains(&own)) {
-                    Evidence::Number
-                } else if picked.is_some_and(|picked| numbers.contains(&picked)) {
-                    Evidence::RobotBranch
-                } else if from.iter().any(|commit| commits.contains(commit)) {
-                    Evidence::Trailer
-                } else {
-                    continue;
+            for (read, entry, evidence) in std::mem::take(&mut new) {
+                numbers.extend(entry.said.number);
+                numbers.extend(read.number_of(&entry.by));
+                let holds: BTreeSet<Commit> = match evidence {
+                    Evidence::Trailer => {
+                        let from = entry.said.from.iter().filter_map(|c| spread.holds.get(c));
+                        from.flatten().cloned().collect()
+                    }
+                    _ => spread.originals.clone(),
                 };
-                new.push((entry.id, *own, evidence));
+                for part in self.merged_by(&entry.id)? {
+                    spread.holds.entry(name(&part)?).or_insert_with(|| holds.clone());
+                }
+                spread.found.insert(entry.id, evidence);
+            }
+            for (read, entry) in all.iter().filter(|(_, e)| !spread.found.contains_key(&e.id)) {
+                let Said { picked, from, .. } = &entry.said;
+                if picked.is_some_and(|picked| numbers.contains(&picked)) {
+                    new.push((read, entry, Evidence::RobotBranch));
+                } else if from.iter().any(|commit| spread.holds.contains_key(commit)) {
+                    new.push((read, entry, Evidence::Trailer));
+                }
             }
             if new.is_empty() {
                 break;
             }
-            for (id, own, evidence) in new {
-                numbers.extend(own);
-                for part in self.merged_by(&id)? {
-                    commits.insert(name(&part)?);
-                }
-                found.insert(id, evidence);
-            }
         }
-        Ok(found)
+        Ok(spread)
     }
 
     fn told(
         &mut self,
-        branch: &Branch,
-        line: &Line,
-        id: &ObjectId,
-        evidence: Evidence,
+        read: &Read<'_>,
+        order: usize,
+        group: &Group,
     ) -> Result<Option<Landed>, Error> {
-        let Some(info) = self.info(id)? else { return Ok(None) };
-        let Some(merged) = self.brought(line, id)? else { return Ok(None) };
+        let Some(info) = self.info(&group.by)? else { return Ok(None) };
+        let Some(merged) = self.brought(&read.line, &group.by)? else { return Ok(None) };
         let mut authors = BTreeSet::new();
-        for part in self.merged_by(id)? {
+        for part in self.merged_by(&group.by)? {
             let Some(part) = self.info(&part)? else { continue };
             // Who merged wrote nothing.
             if part.parents.len() < 2 && !part.author.is_empty() {
                 authors.insert(part.author);
             }
         }
-        let CommitInfo { id, title, message, .. } = info;
+        let CommitInfo { id: commit, title, message, .. } = info;
         let number = said(&message).number;
         let title = body_title(&message).unwrap_or(title);
-        let branch = branch.clone();
-        Ok(Some(Landed { branch, number, commit: id, merged, evidence, title, authors }))
+        let (branch, evidence) = (read.branch.clone(), group.evidence);
+        let (lacks, reverted) = (BTreeSet::new(), None);
+        let landed = Landed {
+            branch,
+            number,
+            commit,
+            merged,
+            order,
+            evidence,
+            title,
+            authors,
+            lacks,
+            reverted,
+        };
+        Ok(Some(landed))
     }
 }
 

@@ -45,12 +45,13 @@ pub(crate) struct Line {
 }
 
 impl Repository {
-    /// The branches, sorted by name. A name that a mirror and a remote both have is the mirror's.
+    /// The branches, sorted by name. Of several with one name, such as a clone's own and that of
+    /// its remote, the one that holds the others counts; where none does, the clone's own.
     pub fn branches(&mut self) -> Result<Vec<Branch>, Error> {
         let failed = |source| Error::References { path: self.path.clone(), source };
         let platform = self.references.iter().map_err(|e| failed(e.into()))?;
         let all = platform.all().map_err(|e| failed(e.into()))?;
-        let mut found: BTreeMap<String, (usize, ObjectId)> = BTreeMap::new();
+        let mut found: BTreeMap<String, BTreeMap<usize, ObjectId>> = BTreeMap::new();
         for (count, reference) in all.enumerate() {
             if count >= MAX_REFERENCES {
                 let why = format!("more than {MAX_REFERENCES} references");
@@ -65,15 +66,29 @@ impl Repository {
             else {
                 continue;
             };
-            if found.get(&short).is_none_or(|(known, _)| rank < *known) {
-                found.insert(short, (rank, id));
+            found.entry(short).or_default().insert(rank, id);
+        }
+        drop(platform);
+        let mut branches = Vec::new();
+        for (short, tips) in found {
+            let Some(tip) = self.newest(tips.into_values())? else { continue };
+            branches.push(Branch { minor: minor_of(&short), name: short, tip: name(&tip)? });
+        }
+        Ok(branches)
+    }
+
+    /// The tip that holds the others, else the first: what somebody did not fetch or pull is older.
+    fn newest(
+        &mut self,
+        mut tips: impl Iterator<Item = ObjectId>,
+    ) -> Result<Option<ObjectId>, Error> {
+        let Some(mut newest) = tips.next() else { return Ok(None) };
+        for tip in tips.filter(|tip| *tip != newest).collect::<Vec<_>>() {
+            if self.ancestors(&tip)?.is_some_and(|held| held.contains(&newest)) {
+                newest = tip;
             }
         }
-        let branch = |(short, (_, tip)): (String, (usize, ObjectId))| {
-            let minor = minor_of(&short);
-            Ok(Branch { name: short, minor, tip: name(&tip)? })
-        };
-        found.into_iter().map(branch).collect()
+        Ok(Some(newest))
     }
 
     /// The release branches: those that are called after a release line.
@@ -142,6 +157,12 @@ impl Repository {
 }
 
 impl Line {
+    /// The commit of the branch itself that brought a commit, with its place in the branch.
+    pub(crate) fn place(&self, id: &ObjectId) -> Option<(usize, ObjectId)> {
+        let index = *self.brought.get(id)?;
+        Some((index, *self.own.get(index)?))
+    }
+
     /// Every commit of the line, in no order.
     pub(crate) fn commits(&self) -> impl Iterator<Item = &ObjectId> {
         self.brought.keys()

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | git-revert | `This reverts commit 0123...` |
 //! | the title of a pull request | `Revert #7110 ...` |
+//! | the branch that GitHub's button makes | `... from amir/revert-7110-fix` |
 //! | the text of a pull request | `Reverts openshift/hypershift#7110` |
 //!
 //! A revert that was itself reverted takes nothing back. A revert that was picked into a release branch
@@ -48,6 +49,10 @@ pub fn reverts(message: &str) -> Reverts {
             reverts.commits.push(digits.to_ascii_lowercase());
         }
     }
+    let branch: Option<u64> = message.strip_prefix("Merge pull request #").and_then(|rest| {
+        rest.lines().next()?.split_once("/revert-")?.1.split('-').next()?.parse().ok()
+    });
+    reverts.numbers.extend(branch);
     for line in message.lines() {
         let line = line.trim();
         let named = line.strip_prefix("Revert #").or_else(|| {
@@ -173,7 +178,7 @@ mod tests {
         let id = "0123456789abcdef0123456789abcdef01234567";
         let wrapped =
             format!("Revert \"x\"\n\nThis reverts commit\n{id}, reversing\nchanges made to y.");
-        let table: [(&str, usize, &[u64]); 9] = [
+        let table: [(&str, usize, &[u64]); 13] = [
             ("", 0, &[]),
             (&format!("Revert \"x\"\n\nThis reverts commit {id}.\n"), 1, &[]),
             (&wrapped, 1, &[]),
@@ -183,6 +188,10 @@ mod tests {
             ("Revert #7110 \"Fix LDAP\"", 0, &[7110]),
             ("Merge pull request #9 from a/b\n\nReverts openshift/hypershift#7110", 0, &[7110]),
             ("Revert \"Fix LDAP (#7110)\"", 0, &[]),
+            ("Merge pull request #12 from amir/revert-10-fix\n\nRevert", 0, &[10]),
+            ("Merge pull request #12 from amir/revert-the-fix", 0, &[]),
+            ("Revert \"X (#10)\" (#12)\n\nReverts openshift/hypershift#10", 0, &[10]),
+            ("Reverts are hard", 0, &[]),
         ];
         for (message, commits, numbers) in table {
             let found = reverts(message);

@@ -2,4 +2,5 @@
 //! depends on it outside of its tests.
 
 pub mod base;
+pub mod git;
 pub mod registry;

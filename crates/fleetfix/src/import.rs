@@ -8,10 +8,12 @@ use fleetfix_hypershift::catalogue::HYPERSHIFT;
 use fleetfix_hypershift::overrides::{self, Entry, Overrides};
 use fleetfix_model::document::{self, FixRequest};
 use fleetfix_model::name::Ticket;
-use fleetfix_model::{HostedPlatform, Minor, Reference, Version, yaml};
+use fleetfix_model::{HostedPlatform, Minor, Reference, Version};
 use fleetfix_plan::yaml::render;
 use fleetfix_task::{Context, Failure, Outcome, file};
 use serde_json::{Value, json};
+
+use crate::overrides_file::OverridesFile;
 
 /// Turn a file of others into requests.
 #[derive(Debug, clap::Args)]
@@ -28,9 +30,8 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct OverridesArgs {
-    /// The file
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[command(flatten)]
+    file: OverridesFile,
     /// Directory to write the requests to, `ID.yaml` each
     #[arg(long, env = "FLEETFIX_DIR", value_name = "DIR")]
     dir: PathBuf,
@@ -62,9 +63,7 @@ struct Group {
 
 impl OverridesArgs {
     fn run(self, context: &Context) -> Result<Outcome, Failure> {
-        let text = file::read_bounded(&self.file, yaml::MAX_SIZE as u64)?;
-        let name = self.file.display().to_string();
-        let overrides = Overrides::read(&name, &text)?;
+        let overrides = self.file.read()?;
         let groups = self.groups(&overrides)?;
         std::fs::create_dir_all(&self.dir)
             .map_err(|e| Failure::input(format!("{}: {}", self.dir.display(), e.kind())))?;
@@ -121,7 +120,7 @@ impl OverridesArgs {
             let lines = nameless.join(", ");
             return Err(Failure::input(format!(
                 "{}: no comment names a ticket for the entries of lines {lines}",
-                self.file.display()
+                self.file.name()
             ))
             .hint("give one with --ticket"));
         }

@@ -24,6 +24,7 @@ pub mod demo;
 pub mod import;
 pub mod keys;
 pub mod lint;
+mod overrides_file;
 pub mod plan;
 pub mod render;
 pub mod request;

@@ -1,17 +1,18 @@
 //! `fleetfix lint`: what is wrong with a file that somebody else reads.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 use fleetfix_hypershift::Graph;
 use fleetfix_hypershift::overrides::{self, Overrides};
 use fleetfix_model::document::finding::{Finding, FindingLevel};
-use fleetfix_model::{Class, Classify as _, Reference, yaml};
+use fleetfix_model::{Class, Classify as _, Reference};
 use fleetfix_registry::{Image, RegistryArgs};
 use fleetfix_release::graph::Source;
-use fleetfix_task::{Context, Failure, Outcome, file};
+use fleetfix_task::{Context, Failure, Outcome};
 use serde_json::json;
+
+use crate::overrides_file::OverridesFile;
 
 /// Check a file that others read.
 #[derive(Debug, clap::Args)]
@@ -28,9 +29,8 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct OverridesArgs {
-    /// The file
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[command(flatten)]
+    file: OverridesFile,
     /// Update graph of a channel, Cincinnati JSON, a file or a URL; repeatable
     #[arg(long = "graph", value_name = "FILE|URL", env = "FLEETFIX_GRAPH", value_delimiter = ',')]
     graphs: Vec<Source>,
@@ -69,9 +69,8 @@ impl Args {
 
 impl OverridesArgs {
     async fn run(self, context: &Context) -> Result<Outcome, Failure> {
-        let text = file::read_bounded(&self.file, yaml::MAX_SIZE as u64)?;
-        let name = self.file.display().to_string();
-        let overrides = Overrides::read(&name, &text)?;
+        let overrides = self.file.read()?;
+        let name = self.file.name();
         let client = self.registry.client()?;
         let mut documents = Vec::new();
         for source in &self.graphs {
@@ -156,7 +155,7 @@ impl OverridesArgs {
         let first = lines.first().copied().unwrap_or_default();
         let message = format!(
             "{}: line {first} and {} others: {what}",
-            self.file.display(),
+            self.file.name(),
             lines.len().saturating_sub(1)
         );
         let path = format!("overrides/{name}/line-{first}");

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, value_parser};
 use fleetfix_plan::Output;
@@ -21,12 +22,17 @@ impl Args {
         self.0.run(context).await
     }
 
-    fn take_file(&mut self, matches: &ArgMatches) {
-        let Some(file) = matches.get_one::<PathBuf>(FILE) else { return };
+    fn take_file(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        let Some(file) = matches.get_one::<PathBuf>(FILE) else { return Ok(()) };
+        if matches.value_source("request") == Some(ValueSource::CommandLine) {
+            let what = "REQUEST and --request name a request each: name one\n";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, what));
+        }
         self.0.request = Some(file.clone());
         if matches.value_source("output") == Some(ValueSource::DefaultValue) {
             self.0.output = Output::Table;
         }
+        Ok(())
     }
 }
 
@@ -50,14 +56,13 @@ impl clap::Args for Args {
 impl FromArgMatches for Args {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut args = Self(fleetfix_plan::Args::from_arg_matches(matches)?);
-        args.take_file(matches);
+        args.take_file(matches)?;
         Ok(args)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         self.0.update_from_arg_matches(matches)?;
-        self.take_file(matches);
-        Ok(())
+        self.take_file(matches)
     }
 }
 
@@ -91,5 +96,6 @@ mod tests {
             assert_eq!(args.output, output, "{words:?}");
         }
         assert!(parse(&[]).is_err());
+        assert!(parse(&["a.yaml", "--request", "b.yaml"]).is_err(), "which of the two?");
     }
 }

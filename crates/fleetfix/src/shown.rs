@@ -4,14 +4,17 @@
 use std::fmt::Write as _;
 
 use fleetfix_model::Digest;
+use fleetfix_model::document::plan::PlannedFix;
+use fleetfix_model::document::rollout::{Selector, Targets};
 use fleetfix_model::document::{FixBundle, FixPlan};
+use fleetfix_model::name::PrincipalName;
 
 /// The text for one bundle: what it is, what it replaces where, what restarts, what was found.
 pub fn text(digest: Digest, bundle: &FixBundle, plan: &FixPlan) -> String {
     let mut text = String::new();
     let tickets: Vec<String> = bundle.tickets.iter().map(ToString::to_string).collect();
     // The version of this text: a change of it is another text for the same bundle.
-    line(&mut text, format_args!("fleetfix approval, text 1"));
+    line(&mut text, format_args!("fleetfix approval, text 2"));
     line(&mut text, format_args!("bundle {digest}"));
     line(
         &mut text,
@@ -25,21 +28,7 @@ pub fn text(digest: Digest, bundle: &FixBundle, plan: &FixPlan) -> String {
         line(&mut text, format_args!("requested by {requester}"));
     }
     for fix in &plan.fixes {
-        let authors: Vec<&str> =
-            fix.authors.iter().map(fleetfix_model::name::PrincipalName::as_str).collect();
-        if !authors.is_empty() {
-            line(&mut text, format_args!("written for {} by {}", fix.minor, authors.join(" ")));
-        }
-        for file in &fix.files {
-            let verb = if file.create { "creates" } else { "replaces" };
-            let mode = file.mode.map_or_else(String::new, |mode| format!(", mode {mode}"));
-            let uid = file.uid.map_or_else(String::new, |uid| format!(", uid {uid}"));
-            let gid = file.gid.map_or_else(String::new, |gid| format!(", gid {gid}"));
-            line(&mut text, format_args!("{} {verb} {}{mode}{uid}{gid}", fix.minor, file.path));
-        }
-        for path in &fix.remove {
-            line(&mut text, format_args!("{} removes {path}", fix.minor));
-        }
+        content(&mut text, fix);
     }
     line(&mut text, format_args!("replaces `{}` with:", bundle.component));
     for image in &bundle.images {
@@ -97,12 +86,77 @@ pub fn text(digest: Digest, bundle: &FixBundle, plan: &FixPlan) -> String {
     text
 }
 
+/// What one release line gets, and what comes along with it.
+fn content(text: &mut String, fix: &PlannedFix) {
+    let minor = fix.minor;
+    let authors: Vec<&str> = fix.authors.iter().map(PrincipalName::as_str).collect();
+    if !authors.is_empty() {
+        line(text, format_args!("written for {minor} by {}", authors.join(" ")));
+    }
+    if !fix.pull_requests.is_empty() {
+        let numbers: Vec<String> = fix.pull_requests.iter().map(|n| format!("#{n}")).collect();
+        let of = fix.source.as_ref().map_or_else(String::new, |source| format!(" of {source}"));
+        line(text, format_args!("{minor} claims {}{of}", numbers.join(" ")));
+    }
+    for file in &fix.files {
+        let verb = if file.create { "creates" } else { "replaces" };
+        let mode = file.mode.map_or_else(String::new, |mode| format!(", mode {mode}"));
+        let uid = file.uid.map_or_else(String::new, |uid| format!(", uid {uid}"));
+        let gid = file.gid.map_or_else(String::new, |gid| format!(", gid {gid}"));
+        line(text, format_args!("{minor} {verb} {}{mode}{uid}{gid}", file.path));
+    }
+    for path in &fix.remove {
+        line(text, format_args!("{minor} removes {path}"));
+    }
+    if let Some(image) = &fix.image {
+        line(text, format_args!("{minor} is the finished image {image}"));
+    }
+    for along in &fix.along {
+        line(text, format_args!("{minor} BRINGS ALONG {}: {}", along.commit, along.title));
+    }
+    if fix.along_more > 0 {
+        line(
+            text,
+            format_args!("{minor} BRINGS ALONG {} more, which are not listed", fix.along_more),
+        );
+    }
+}
+
+/// Which clusters are meant, where not all are.
+fn targets(text: &mut String, targets: &Targets) {
+    let least = [
+        ("HyperShift operator", &targets.min_hypershift_operator),
+        ("control plane operator", &targets.min_control_plane_operator),
+    ];
+    for (what, version) in least {
+        if let Some(version) = version {
+            line(text, format_args!("needs {what} {version} or later"));
+        }
+    }
+    for (verb, selectors) in [("only for", &targets.include), ("not for", &targets.exclude)] {
+        for selector in selectors {
+            let Selector { platform, region, management_cluster, cluster_id, label } = selector;
+            let fields = [
+                ("platform", platform.map(|platform| platform.to_string())),
+                ("region", region.clone()),
+                ("management cluster", management_cluster.clone()),
+                ("cluster", cluster_id.clone()),
+                ("label", label.clone()),
+            ];
+            let fields = fields.into_iter().filter_map(|(n, v)| Some(format!("{n} {}", v?)));
+            let fields: Vec<String> = fields.collect();
+            line(text, format_args!("{verb} clusters of {}", fields.join(", ")));
+        }
+    }
+}
+
 /// What was found, who waived it, and what nobody looked at.
 fn judged(text: &mut String, plan: &FixPlan) {
     for finding in &plan.findings {
         line(text, format_args!("finding, {}: {}: {}", finding.level, finding.id, finding.message));
         if let Some(waiver) = &finding.waiver {
-            line(text, format_args!("  waived by {}: {}", waiver.by, waiver.reason));
+            let until = waiver.expires.map_or_else(String::new, |end| format!(", until {end}"));
+            line(text, format_args!("  waived by {}{until}: {}", waiver.by, waiver.reason));
         }
     }
     for check in plan.checks.iter().filter(|check| check.reason.is_some()) {
@@ -123,8 +177,8 @@ fn rest(text: &mut String, bundle: &FixBundle) {
     }
     let back = if bundle.rollback.possible { "can be taken back" } else { "CANNOT BE TAKEN BACK" };
     line(text, format_args!("{back}: {}", bundle.rollback.reason));
-    if bundle.targets.is_some() {
-        line(text, format_args!("only for some clusters: see `targets` of the bundle"));
+    if let Some(meant) = &bundle.targets {
+        targets(text, meant);
     }
     if let Some(rollout) = &bundle.rollout {
         line(text, format_args!("in {} waves", rollout.waves.len().max(1)));

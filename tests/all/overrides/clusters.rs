@@ -14,28 +14,49 @@ use crate::refusals::one_line;
 
 const RELEASE: &str = "quay.io/openshift-release-dev/ocp-release:4.20.1-multi";
 const CPO_IMAGE: &str = "hypershift.openshift.io/control-plane-operator-image";
+const IMAGE_OVERRIDES: &str = "hypershift.openshift.io/image-overrides";
+
+/// What must be accepted of what is not keyed by version.
+const SURVIVES: &str = "delivery/aws/4.20/survives-upgrade";
 
 /// A chain whose fix for 4.20 goes by `delivery`, with everything accepted that it takes.
 fn released(delivery: &str) -> Chain {
-    let chain = Chain::new(Place::Layout);
-    let survives = "delivery/aws/4.20/survives-upgrade";
-    let text = format!(
-        "{}delivery: {delivery}\nwaivers:\n- finding: {survives}\n  by: alice\n  reason: it is taken away with the upgrade\n",
-        request::text_420()
-    );
+    released_with(Chain::new(Place::Layout), &format!("delivery: {delivery}\n"), "")
+}
+
+/// The same in a chain, with more in the request and in its waiver.
+fn released_with(chain: Chain, more: &str, waiver: &str) -> Chain {
+    let text = format!("{}{more}{}", request::text_420(), waived(waiver));
+    let bundle = built(&chain, &text);
+    chain.init().success();
+    chain.publish(&bundle, &["alice", "bob"]).success();
+    chain
+}
+
+fn waived(more: &str) -> String {
+    format!(
+        "waivers:\n- finding: {SURVIVES}\n  by: alice\n  reason: it is taken away with the upgrade\n{more}"
+    )
+}
+
+/// The bundle of a request, approved.
+fn built(chain: &Chain, text: &str) -> String {
     fs::write(chain.lab.bench.path("request.yaml"), text).unwrap();
     let bundle = chain.build();
+    approved(chain, &bundle);
+    bundle
+}
+
+fn approved(chain: &Chain, bundle: &str) {
     for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
         let approval = format!("{name}.approval");
-        let who = ["approve", "--bundle", &bundle, "--principal", name, "--channel", CHANNEL];
-        let what = ["--reason", "read", "--approval", &approval, "--accept", survives];
+        let _ = fs::remove_file(chain.lab.bench.path(&approval));
+        let who = ["approve", "--bundle", bundle, "--principal", name, "--channel", CHANNEL];
+        let what = ["--reason", "read", "--approval", &approval, "--accept", SURVIVES];
         let key = keys::flags(&chain.lab.clients, key);
         let args = who.iter().chain(&what).map(|arg| (*arg).to_owned()).chain(key);
         chain.lab.bench.run("fleetfix", args).success();
     }
-    chain.init().success();
-    chain.publish(&bundle, &["alice", "bob"]).success();
-    chain
 }
 
 fn object(version: &str, annotations: &Value) -> Value {
@@ -168,4 +189,166 @@ fn a_release_is_made_then_named() {
     write(&chain, &before);
     one_line(&render(&chain, "annotations", &[]), 10, "render release");
     one_line(&render(&chain, "release", &["--release", "quay.io/a/r"]), 2, "--release");
+}
+
+#[test]
+fn several_components_in_one_annotation() {
+    let chain = Chain::new(Place::Layout);
+    let text = |component: &str, ticket: &str| {
+        let text = request::text_420()
+            .replace("component: hypershift", &format!("component: {component}"))
+            .replace(request::FIX_ID, ticket);
+        format!("{text}delivery: imageOverrides\n{}", waived(""))
+    };
+    let first = built(&chain, &text("etcd", "OCPBUGS-1"));
+    chain.init().success();
+    chain.publish(&first, &["alice", "bob"]).success();
+    let etcd = format!("{}/etcd@{}", chain.fleet(), chain.published()[0].1);
+    let second = built(&chain, &text("hyperkube", "OCPBUGS-2"));
+    chain.publish(&second, &["alice", "bob"]).success();
+    let hyperkube = format!("{}/hyperkube@{}", chain.fleet(), chain.published()[0].1);
+
+    // What others wrote stays, in the order of tags; the first text comes back as it was.
+    let autoscaler = format!("cluster-autoscaler=quay.io/a/b@sha256:{}", "3".repeat(64));
+    let ingress = format!("haproxy-router=quay.io/a/c@sha256:{}", "4".repeat(64));
+    let before = object(
+        "4.20.1",
+        &json!({"other/key~x": "stays", IMAGE_OVERRIDES: format!("{ingress},{autoscaler}")}),
+    );
+    write(&chain, &before);
+    one_line(&render(&chain, "annotations", &[]), 2, "--component");
+    let mut states = vec![before];
+    for component in ["etcd", "hyperkube"] {
+        let inverse = format!("{component}.json");
+        let more = ["--component", component, "--inverse", &inverse];
+        let channel = chain.channel();
+        let args = ["render", "annotations", "--channels", &channel, "--root", "root.json"];
+        let files = ["--hosted-cluster", "hc.json", "--patch", "patch.json"];
+        chain.lab.bench.run("fleetfix", [&args[..], &files, &more].concat()).success();
+        let patch = chain.lab.json("patch.json");
+        assert_eq!(
+            patch[2]["path"],
+            "/metadata/annotations/hypershift.openshift.io~1image-overrides"
+        );
+        let after = apply(&chain, "patch.json").success().json();
+        write(&chain, &after);
+        states.push(after);
+    }
+    let expected = format!("{autoscaler},etcd={etcd},{ingress},hyperkube={hyperkube}");
+    let annotations = |state: &Value| state["metadata"]["annotations"].clone();
+    assert_eq!(annotations(&states[2])[IMAGE_OVERRIDES], expected);
+    assert_eq!(annotations(&states[2])["other/key~x"], "stays");
+    // The first one's inverse does not fit while the second is there.
+    apply(&chain, "etcd.json").refused();
+    for (inverse, state) in [("hyperkube.json", 1), ("etcd.json", 0)] {
+        let after = apply(&chain, inverse).success().json();
+        assert_eq!(after, states[state], "{inverse}");
+        write(&chain, &after);
+    }
+
+    // Where there is none, an old operator would keep the flag: the inverse names what ran.
+    let bare = object("4.20.1", &json!({"other": "stays"}));
+    let ran = &chain.lab.upstream.base_420.digest;
+    for (operator, back) in [("0.1.73", Some(ran)), ("0.1.74", None)] {
+        write(&chain, &bare);
+        let more = ["--component", "etcd", "--operator-version", operator];
+        render(&chain, "annotations", &more).success();
+        write(&chain, &apply(&chain, "patch.json").success().json());
+        let after = apply(&chain, "inverse.json").success().json();
+        let left = annotations(&after)[IMAGE_OVERRIDES].as_str().map(str::to_owned);
+        assert_eq!(left.is_some(), back.is_some(), "{after}");
+        assert!(left.is_none_or(|left| back.is_some_and(|back| left.ends_with(back.as_str()))));
+    }
+    for (text, why) in [("etcd", "no `tag=image`"), ("etcd=a,etcd=b", "names `etcd` twice")] {
+        write(&chain, &object("4.20.1", &json!({IMAGE_OVERRIDES: text})));
+        one_line(&render(&chain, "annotations", &["--component", "etcd"]), 10, why);
+    }
+}
+
+/// A bundle that is for some clusters is for no others.
+#[test]
+fn clusters_that_a_bundle_does_not_name() {
+    let more = "delivery: controlPlaneOperatorImage\ntargets:\n  minHypershiftOperator: 0.1.74\n  include: [{label: tier=canary}]\n  exclude: [{clusterId: c2}]\n";
+    let chain = released_with(Chain::new(Place::Layout), more, "");
+    let cluster = |tier: &str, id: &str| {
+        let mut cluster = object("4.20.1", &json!({}));
+        cluster["metadata"]["labels"] = json!({"tier": tier});
+        cluster["spec"]["clusterID"] = id.into();
+        cluster
+    };
+    let operator = ["--operator-version", "0.1.80"];
+    let table = [
+        (cluster("prod", "c1"), &operator[..], "none of the clusters that the bundle includes"),
+        (cluster("canary", "c2"), &operator, "excludes it"),
+        (object("4.20.1", &json!({})), &operator, "none of the clusters"),
+        (cluster("canary", "c1"), &[], "--operator-version"),
+        (cluster("canary", "c1"), &["--operator-version", "0.1.73"], "needs HyperShift operator"),
+    ];
+    for (object, more, why) in table {
+        write(&chain, &object);
+        one_line(&render(&chain, "annotations", more), 10, why);
+    }
+    assert!(!chain.lab.bench.path("patch.json").exists());
+    write(&chain, &cluster("canary", "c1"));
+    render(&chain, "annotations", &operator).success();
+}
+
+/// What somebody accepted until a day is not accepted after it.
+#[test]
+fn an_ended_waiver_is_none() {
+    let mut chain = Chain::new(Place::Layout);
+    chain.lab.bench = chain.lab.bench.at_time("2026-06-01 00:00:00");
+    let waiver = "  expires: 2026-06-01T06:00:00Z\n";
+    let mut chain = released_with(chain, "delivery: controlPlaneOperatorImage\n", waiver);
+    write(&chain, &object("4.20.1", &json!({})));
+    render(&chain, "annotations", &[]).success();
+    chain.lab.bench = chain.lab.bench.now().at_time("2026-06-01 06:00:01");
+    let output = render(&chain, "annotations", &[]);
+    one_line(&output, 10, "its waiver ended 2026-06-01T06:00:00Z");
+    one_line(&output, 10, SURVIVES);
+}
+
+/// Where the plan looked for the release image is where it is.
+#[test]
+fn a_release_is_found_where_the_plan_found_it() {
+    let chain = Chain::new(Place::Layout);
+    let text = request::text_420();
+    let (text, _) = text.split_once("payloadTemplates:").unwrap();
+    let text = format!("{text}delivery: controlPlaneRelease\n{}", waived(""));
+    let release =
+        |version: &str| format!("quay.io/openshift-release-dev/ocp-release:{version}-multi");
+    let listed = ["4.20.1", "4.20.2"].map(|v| format!("{v}: {}\n", release(v))).concat();
+    fs::write(chain.lab.bench.path("payloads.yaml"), listed).unwrap();
+    fs::write(chain.lab.bench.path("request.yaml"), &text).unwrap();
+    let mirror = chain.lab.mirror();
+    let plan = ["--request", "request.yaml", "--plan", "plan.json", &mirror];
+    let given = [&plan[..], &["--payloads", "payloads.yaml"]].concat();
+    chain.lab.bench.run("fleetfix-plan", given).success();
+    chain.lab.patch().success();
+    chain.sign().success();
+    chain.attest().success();
+    let bundle = chain.bundle().success().json()["bundle"].as_str().unwrap().to_owned();
+    approved(&chain, &bundle);
+    chain.init().success();
+    chain.publish(&bundle, &["alice", "bob"]).success();
+
+    write(&chain, &object("4.20.1", &json!({})));
+    let to = ["--release", "registry.example/fixes/release:4.20.1-fixed"];
+    one_line(&render(&chain, "release", &to), 11, "--payloads FILE");
+    let more = [&to[..], &["--payloads", "payloads.yaml"]].concat();
+    let made = render(&chain, "release", &more).success().json();
+    let payload = chain.lab.json("plan.json")["rows"][0]["payload"].as_str().unwrap().to_owned();
+    let from = format!("quay.io/openshift-release-dev/ocp-release@{payload}");
+    assert_eq!(made["from"], from.as_str());
+    // Of several places the one that has it.
+    let other = "4.20.1: ['quay.io/a/b:4.20.1', 'quay.io/openshift-release-dev/ocp-release:4.20.1-multi']\n";
+    fs::write(chain.lab.bench.path("payloads.yaml"), other).unwrap();
+    let nowhere = format!("--mirror=quay.io/a/b=oci:{}", chain.lab.bench.path("empty").display());
+    let made = render(&chain, "release", &[&more[..], &[&mirror, &nowhere]].concat());
+    assert_eq!(made.success().json()["from"], from.as_str());
+    // A graph names it as well.
+    let graph = json!({"nodes": [{"version": "4.20.1", "payload": from}], "edges": []});
+    fs::write(chain.lab.bench.path("graph.json"), graph.to_string()).unwrap();
+    let more = [&to[..], &["--graph", "graph.json"]].concat();
+    assert_eq!(render(&chain, "release", &more).success().json()["from"], from.as_str());
 }

@@ -20,6 +20,7 @@ fn each_defect_is_named_with_its_line() {
     );
     let table = [
         (good.clone(), 0, ""),
+        (good.replace("4.20.1", "4.18446744073709551615.1"), 0, ""),
         (
             format!("{good}  gcp:\n    overrides: []\n"),
             10,

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use fleetfix_tests::chain::Chain;
 use fleetfix_tests::child::Output;
 use fleetfix_tests::lab::Place;
+use fleetfix_tests::request;
 
 use super::{HyperShift, entries};
+use crate::plan::upstream::{Image, Upstream, but, request as short_request};
 use crate::refusals::one_line;
 
 const TESTING: &str = "quay.io/openshift-release-dev/ocp-release:{version}-x86_64";
@@ -170,4 +172,99 @@ fn what_runs_is_not_replaced_by_what_was_not_made_from_it() {
     );
     fs::write(file(&chain), entry(&base)).unwrap();
     render(&chain, &[]).success().says("2 entries added, 1 replaced");
+}
+
+/// A fix that takes the place of another, in fewer versions: what the other brought goes, what stood
+/// there before is back, and the new one needs nobody's word that it may replace the other.
+#[test]
+fn what_a_withdrawn_bundle_brought_is_given_back() {
+    let chain = Chain::new(Place::Layout);
+    let bench = &chain.lab.bench;
+    let base = format!(
+        "quay.io/openshift-release-dev/ocp-v4.0-art-dev@{}",
+        chain.lab.upstream.base_421.digest
+    );
+    let before = format!(
+        "platforms:\n  aws:\n    overrides:\n    # kept\n    - version: 4.19.1\n      cpoImage: {base}\n    - version: 4.21.0\n      cpoImage: {base}\n"
+    );
+    fs::write(file(&chain), &before).unwrap();
+    let mirror = chain.lab.mirror();
+    let plan = ["--request", "request.yaml", "--plan", "plan.json", &mirror];
+    let given = [&plan[..], &["--overrides", "overrides.yaml"]].concat();
+    bench.run("fleetfix-plan", given).success();
+    chain.lab.patch().success();
+    chain.sign().success();
+    chain.attest().success();
+    let first = chain.bundle().success().json()["bundle"].as_str().unwrap().to_owned();
+    chain.release(&first);
+    render(&chain, &[]).success().says("2 entries added, 1 replaced, 0 taken away");
+
+    let text = request::text_420()
+        .replace(&format!("[{}]", request::FIX_ID), "[OCPBUGS-2]")
+        .replace(request::COMMIT_420, &"c".repeat(40))
+        .replace("fixedIn: 4.20.3", "fixedIn: 4.20.2")
+        .replace("versions: [4.20.1, 4.20.2]", "versions: [4.20.1]");
+    let text = format!("{text}supersedes: [{{id: {}}}]\n", request::FIX_ID);
+    fs::write(bench.path("request.yaml"), text).unwrap();
+    let second = chain.build();
+    for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
+        chain.approve(&second, name, key).success();
+    }
+    chain.publish(&second, &["alice", "bob"]).success();
+    render(&chain, &[]).success().says("0 entries added, 2 replaced, 1 taken away");
+    let ours = format!("{}/hypershift@{}", chain.fleet(), chain.published()[0].1);
+    let after = fs::read_to_string(file(&chain)).unwrap();
+    let expected = [("4.19.1", &base), ("4.20.1", &ours), ("4.21.0", &base)]
+        .map(|(version, image)| ("aws".to_owned(), version.to_owned(), image.clone()));
+    assert_eq!(entries(&after), expected);
+    assert!(after.contains("    # kept\n    - version: 4.19.1\n"), "{after}");
+    render(&chain, &[]).success().says("there already");
+}
+
+#[test]
+fn a_plan_with_finished_images_is_rendered_while_its_waivers_hold() {
+    let upstream = Upstream::with(&["4.20.5", "4.20.6"]);
+    let image = upstream.fix(Image::new("fixed", crate::plan::upstream::FIX));
+    let affected =
+        "{platform: AWS, introduced: 4.20.5, fixedIn: 4.20.7, versions: [4.20.5, 4.20.6]}";
+    let files = "files: [{path: /usr/bin/app, from: app}]";
+    let good = but(&short_request(affected), files, &format!("image: '{image}'"));
+    let render = |more: &[&str]| {
+        let args = ["render", "overrides", "--plan", "plan.json", "--into", "o.yaml"];
+        upstream.bench.run("fleetfix", [&args[..], more].concat())
+    };
+    upstream.plan(&good, &[]).success();
+    render(&["--pull-request", "pull.md"]).success().says("2 entries added");
+    let there = fs::read_to_string(upstream.bench.path("o.yaml")).unwrap();
+    let expected = ["4.20.5", "4.20.6"].map(|v| ("aws".to_owned(), v.to_owned(), image.clone()));
+    assert_eq!(entries(&there), expected);
+    let pull = fs::read_to_string(upstream.bench.path("pull.md")).unwrap();
+    let wants = "branch: 4.20 wants: https://github.com/openshift/hypershift/pull/7110";
+    assert!(pull.lines().any(|line| line == wants), "{pull}");
+    render(&[]).success().says("there already");
+
+    // A blocking finding: refused, but for a waiver that holds.
+    let titled = format!("{good}title: 'ARO: logins'\n");
+    let finding = "platform/the-request";
+    upstream.plan(&titled, &[]).code(10).says(finding);
+    let refused = |says: &[&str]| {
+        let output = render(&[]);
+        for says in says {
+            one_line(&output, 10, says);
+        }
+        assert_eq!(fs::read_to_string(upstream.bench.path("o.yaml")).unwrap(), there);
+    };
+    refused(&[finding]);
+    let waived = |more: &str| {
+        format!("{titled}waivers:\n- {{finding: {finding}, by: lena, reason: known{more}}}\n")
+    };
+    upstream.plan(&waived(", expires: 2026-01-01T00:00:00Z"), &[]).code(10);
+    refused(&[finding, "its waiver ended 2026-01-01T00:00:00Z"]);
+    upstream.plan(&waived(", expires: 2199-01-01T00:00:00Z"), &[]).success();
+    render(&[]).success();
+    // Another component's plan, and one that names files.
+    upstream.plan(&but(&good, "component: hypershift", "component: etcd"), &[]);
+    one_line(&render(&[]), 11, "not of `etcd`");
+    upstream.plan(&short_request(affected), &[]).success();
+    one_line(&render(&[]), 11, "no finished image is named for 4.20");
 }

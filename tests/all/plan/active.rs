@@ -1,12 +1,12 @@
 //! Plans beside a channel that is active: what it put in place is patched, and two fixes never take
 //! one place unless one says that it holds the other.
 
+use fleetfix_testkit::git::Git;
 use fleetfix_tests::chain::Chain;
 use fleetfix_tests::child::Output;
 use fleetfix_tests::lab::Place;
 use fleetfix_tests::request;
 
-use super::history::Source;
 use super::upstream::{but, refused};
 
 #[test]
@@ -59,13 +59,13 @@ struct Active {
 impl Active {
     fn new() -> Self {
         let chain = Chain::new(Place::Layout);
-        let mut source = Source::new(chain.lab.bench.path("source"));
+        let mut source = Git::init(&chain.lab.bench.path("source"));
         source.commit("Start");
-        source.git(&["branch", "aside"]);
-        source.git(&["checkout", "--quiet", "-b", "release-4.20"]);
-        let active = source.merge(7110, "Fix LDAP logins");
-        let above = source.merge(7300, "Fix LDAP logins again");
-        source.git(&["checkout", "--quiet", "aside"]);
+        source.run(&["branch", "aside"]);
+        source.checkout(&["-b", "release-4.20"]);
+        let active = source.merge(7110, "amir/fix", "Fix LDAP logins");
+        let above = source.merge(7300, "amir/fix", "Fix LDAP logins again");
+        source.checkout(&["aside"]);
         let aside = source.commit("Fix LDAP logins differently");
         let request = but(&request::text_420(), request::COMMIT_420, &active);
         std::fs::write(chain.lab.bench.path("request.yaml"), request).unwrap();

@@ -1,69 +1,15 @@
 //! Plans with the source's history: older code is refused, and what comes along is shown.
 
-use std::path::PathBuf;
-
-use fleetfix_tests::child;
+use fleetfix_testkit::git::Git;
 
 use super::upstream::{Image, Upstream, but, refused, request, waiving};
 
 const AFFECTED: &str = "{platform: AWS, introduced: 4.20.5, fixedIn: 4.20.6}";
 
-/// A git repository with a clock of its own.
-pub(super) struct Source {
-    dir: PathBuf,
-    minute: u32,
-}
-
-impl Source {
-    /// An empty repository in a directory that is made.
-    pub(super) fn new(dir: PathBuf) -> Self {
-        std::fs::create_dir(&dir).unwrap();
-        let source = Self { dir, minute: 0 };
-        source.git(&["init", "--quiet", "--initial-branch=main"]);
-        source
-    }
-
-    pub(super) fn git(&self, args: &[&str]) -> String {
-        let mut command = child::command("git", &self.dir);
-        let date = format!("2026-01-01T00:{:02}:00Z", self.minute);
-        command.current_dir(&self.dir).args(args);
-        command.envs([("GIT_AUTHOR_DATE", &date), ("GIT_COMMITTER_DATE", &date)]);
-        for who in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{who}_NAME"), "Amir");
-            command.env(format!("GIT_{who}_EMAIL"), "amir@example.com");
-        }
-        child::run(&mut command).success().text().to_owned()
-    }
-
-    fn head(&self) -> String {
-        self.git(&["rev-parse", "HEAD"])
-    }
-
-    /// A commit on what is checked out; its name.
-    pub(super) fn commit(&mut self, message: &str) -> String {
-        self.minute += 1;
-        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
-        self.head()
-    }
-
-    /// A pull request with one commit, merged into what is checked out; the merge.
-    pub(super) fn merge(&mut self, number: u32, title: &str) -> String {
-        let branch = self.git(&["rev-parse", "--abbrev-ref", "HEAD"]);
-        self.git(&["checkout", "--quiet", "-b", &format!("pull-{number}")]);
-        self.commit(title);
-        self.git(&["checkout", "--quiet", &branch]);
-        self.minute += 1;
-        let message = format!("Merge pull request #{number} from amir/fix\n\n{title}");
-        let from = format!("pull-{number}");
-        self.git(&["merge", "--quiet", "--no-ff", "--message", &message, &from]);
-        self.head()
-    }
-}
-
 /// Two releases of 4.20, a hotfix that is not in them, and a fix that lacks the hotfix.
 pub(super) struct World {
     pub(super) upstream: Upstream,
-    pub(super) source: Source,
+    pub(super) source: Git,
     pub(super) released: String,
     pub(super) hotfix: String,
     pub(super) fix: String,
@@ -71,15 +17,15 @@ pub(super) struct World {
 
 pub(super) fn world() -> World {
     let upstream = Upstream::new();
-    let mut source = Source::new(upstream.bench.path("source"));
+    let mut source = Git::init(&upstream.bench.path("source"));
     source.commit("Start");
-    source.git(&["checkout", "--quiet", "-b", "release-4.20"]);
+    source.checkout(&["-b", "release-4.20"]);
     let released = source.commit("Release 4.20.5");
-    source.git(&["checkout", "--quiet", "-b", "hotfix"]);
+    source.checkout(&["-b", "hotfix"]);
     let hotfix = source.commit("An earlier hotfix");
-    source.git(&["checkout", "--quiet", "release-4.20"]);
+    source.checkout(&["release-4.20"]);
     source.commit("Something else \u{202e}entirely");
-    let fix = source.merge(7110, "Fix LDAP logins");
+    let fix = source.merge(7110, "amir/fix", "Fix LDAP logins");
     let image = upstream.component(Image::new("4.20", &released));
     upstream.payload("4.20.5", &image, &released);
     World { upstream, source, released, hotfix, fix }
@@ -107,8 +53,8 @@ fn a_fix_that_lacks_what_runs() {
     refused(upstream.plan(&request_for(&fix), &given), &id, &says);
     refused(upstream.plan(&waiving(&request_for(&fix), &id), &given), &id, &says);
 
-    source.git(&["checkout", "--quiet", "-b", "both", &fix]);
-    source.git(&["merge", "--quiet", "--no-ff", "--message", "Both", "hotfix"]);
+    source.checkout(&["-b", "both", &fix]);
+    source.run(&["merge", "--quiet", "--no-ff", "--message", "Both", "hotfix"]);
     let both = source.commit("Built from this");
     upstream.plan(&request_for(&both), &given).success();
 }
@@ -136,8 +82,8 @@ fn what_comes_along_is_listed_and_what_is_claimed_is_there() {
 #[test]
 fn a_fix_under_the_wrong_platform() {
     let World { upstream, mut source, .. } = world();
-    source.git(&["checkout", "--quiet", "release-4.20"]);
-    let fix = source.merge(9009, "ARO: tolerate a missing subnet");
+    source.checkout(&["release-4.20"]);
+    let fix = source.merge(9009, "amir/fix", "ARO: tolerate a missing subnet");
     let aws = but(&request_for(&fix), "[7110]", "[7110, 9009]");
     let given = ["--git", "source"];
     let says = ["names Azure, and the request is for AWS", "name the platform that is affected"];
@@ -150,23 +96,23 @@ fn a_fix_under_the_wrong_platform() {
 #[test]
 fn a_fix_of_files_of_another_platform() {
     let World { upstream, mut source, .. } = world();
-    source.git(&["checkout", "--quiet", "release-4.20"]);
-    let file = |source: &Source, path: &str| {
+    source.checkout(&["release-4.20"]);
+    let file = |source: &Git, path: &str| {
         let path = upstream.bench.path("source").join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, "package azure\n").unwrap();
-        source.git(&["add", "--all"]);
+        source.run(&["add", "--all"]);
     };
     file(&source, "internal/platform/azure/azure.go");
     file(&source, "docs/content.md");
-    let fix = source.merge(9009, "Tolerate a missing subnet");
+    let fix = source.merge(9009, "amir/fix", "Tolerate a missing subnet");
     let aws = but(&request_for(&fix), "[7110]", "[7110, 9009]");
     let given = ["--git", "source"];
     let says = ["changes files of Azure only, such as internal/platform/azure/azure.go"];
     refused(upstream.plan(&aws, &given), "platform/9009/files", &says);
     upstream.plan(&but(&aws, "platform: AWS", "platform: Azure"), &given).success();
     file(&source, "support/util/util.go");
-    let general = source.merge(9010, "Tolerate more");
+    let general = source.merge(9010, "amir/fix", "Tolerate more");
     let aws = but(&request_for(&general), "[7110]", "[7110, 9010]");
     upstream.plan(&aws, &given).success();
 }

@@ -6,6 +6,7 @@ mod defects;
 mod finished;
 mod graphs;
 mod history;
+mod mirrored;
 mod released;
 mod same;
 mod traps;

@@ -61,8 +61,8 @@ fn a_payload_that_cannot_be_checked() {
 #[test]
 fn a_pull_request_that_is_not_in_the_release_branch() {
     let World { upstream, mut source, released, .. } = world();
-    source.git(&["checkout", "--quiet", "-b", "aside", "release-4.20"]);
-    let fix = source.merge(7200, "Fix something");
+    source.checkout(&["-b", "aside", "release-4.20"]);
+    let fix = source.merge(7200, "amir/fix", "Fix something");
     release(&upstream, &released);
     let request = but(&request_for(&fix), "[7110]", "[7200]");
     refused(upstream.plan(&request, &GIT), NOT_FIXED, &["lacks a claimed fix"]);

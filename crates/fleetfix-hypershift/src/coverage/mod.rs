@@ -111,42 +111,6 @@ pub fn expand(request: &FixRequest, known: &Known<'_>) -> Result<Expanded, Error
     Ok(expanded)
 }
 
-/// Says that no payload was found for a version: it is covered as soon as there is one. A version
-/// that the graph has, or that the request names, must have a payload; for that one nothing changes
-/// and `false` is returned.
-pub fn without_payload(coverage: &mut Coverage, version: &Version) -> bool {
-    let mut all = true;
-    for ((_, other), covered) in &mut *coverage {
-        if other != version || covered.status != Status::Covered {
-            continue;
-        }
-        if covered.seen == Seen::Skipped {
-            covered.status = Status::Unreleased;
-            covered.reason = Some("the update graph skips it, and no payload was found".to_owned());
-        } else {
-            all = false;
-        }
-    }
-    all
-}
-
-/// The version whose image stands in for one that has no payload: the nearest covered one of its
-/// release line that is lower, else the nearest that is higher.
-pub fn stand_in<'a>(
-    coverage: &'a Coverage,
-    platform: HostedPlatform,
-    version: &Version,
-) -> Option<&'a Version> {
-    let of_line = |((p, v), covered): (&'a (HostedPlatform, Version), &'a Covered)| {
-        let same = *p == platform && v.minor() == version.minor();
-        (same && covered.status == Status::Covered).then_some(v)
-    };
-    let at = (platform, version.clone());
-    let mut lower = coverage.range(..at.clone()).rev().take_while(|((p, _), _)| *p == platform);
-    let mut higher = coverage.range(at..).take_while(|((p, _), _)| *p == platform);
-    lower.find_map(of_line).or_else(|| higher.find_map(of_line))
-}
-
 /// Holds what the payloads' own source says against what the request says. `fixed` tells of a
 /// version whether its payload holds every claimed fix; `None`: nobody knows.
 ///

@@ -46,21 +46,6 @@ fn a_range_has_every_kind_of_row() {
 }
 
 #[test]
-fn a_skipped_version_without_payload_waits_for_one() {
-    let graph = graph(&[channel(&z_streams("4.20", 0..10, &[7]), &[], &[])]);
-    let request =
-        request(&["4.20"], "affected: [{platform: AWS, introduced: 4.20.0, fixedIn: 4.20.10}]");
-    let mut coverage = expand(&request, &graph).coverage;
-    assert!(coverage::without_payload(&mut coverage, &version("4.20.7")));
-    assert_eq!(coverage[&(Aws, version("4.20.7"))].status, Status::Unreleased);
-    // Its image is that of the release before it.
-    assert_eq!(coverage::stand_in(&coverage, Aws, &version("4.20.7")), Some(&version("4.20.6")));
-    // One that the graph has must have a payload.
-    assert!(!coverage::without_payload(&mut coverage, &version("4.20.6")));
-    assert_eq!(coverage[&(Aws, version("4.20.6"))].status, Status::Covered);
-}
-
-#[test]
 fn the_frontier_is_the_first_cutoff_after_the_merge() {
     let graph = graph(&[channel(&z_streams("4.20", 0..33, &[]), &[], &[])]);
     let request = request(&["4.20"], "affected: [{platform: Azure, introduced: 4.20.0}]");

@@ -50,7 +50,7 @@ fn landed(
 #[test]
 fn backports_are_found_and_what_looks_alike_is_not() {
     let git = backported();
-    for path in [git.dir(), git.mirror()] {
+    for path in [git.dir().to_owned(), git.mirror()] {
         let mut repository = Repository::open(&path).unwrap();
         let expected: BTreeMap<String, (Option<u64>, Evidence, String)> = [
             ("main", 10, Evidence::Number, "OCPBUGS-10: the fix"),

@@ -17,7 +17,7 @@ fn work_tree_mirror_linked_tree_and_clone() {
     let linked = git.beside("linked");
     let path = linked.display().to_string();
     git.run(&["worktree", "add", "--quiet", &path, "release-4.20"]);
-    for path in [git.dir(), git.dir().join(".git"), git.mirror(), linked] {
+    for path in [git.dir().to_owned(), git.dir().join(".git"), git.mirror(), linked] {
         let mut repository = Repository::open(&path).unwrap();
         assert_eq!(names(&mut repository), ["main", "release-4.20"], "{}", path.display());
         let minors = repository.release_branches().unwrap();

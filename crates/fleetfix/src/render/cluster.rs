@@ -1,17 +1,11 @@
-//! One HostedCluster, and the fix that is for it.
+//! One HostedCluster: read, and the patches for it written.
 
 use std::path::{Path, PathBuf};
 
-use fleetfix_audit::bundle::Contents;
-use fleetfix_hypershift::annotations::{HostedCluster, Patch, Place, survives_upgrade};
-use fleetfix_model::document::bundle::PatchedImage;
-use fleetfix_model::document::delivery::DeliveryMethod;
-use fleetfix_model::document::finding::Waiver;
-use fleetfix_model::{Reference, Version, yaml};
+use fleetfix_hypershift::annotations::{HostedCluster, Patch, Place};
+use fleetfix_model::{Version, yaml};
 use fleetfix_task::{Context, Failure, Outcome, file};
 use serde_json::{Value, json};
-
-use super::source::Source;
 
 /// Largest object that is read, in bytes: etcd takes 1.5 MiB (etcd, `--max-request-bytes`), and JSON
 /// may be indented.
@@ -45,24 +39,12 @@ pub struct ClusterArgs {
     pub inverse: Option<PathBuf>,
 }
 
-/// The fix for one cluster.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Meant<'a> {
-    /// The bundle with its plan.
-    pub(super) contents: &'a Contents,
-    /// How it gets there.
-    pub(super) method: DeliveryMethod,
-    /// The image for the cluster's version.
-    pub(super) image: &'a PatchedImage,
-    /// Who accepted that it survives an upgrade.
-    pub(super) waiver: Option<&'a Waiver>,
-}
-
 impl ClusterArgs {
-    /// Reads the object.
-    pub(super) fn read(&self) -> Result<HostedCluster, Failure> {
+    /// Reads the object: as a whole, and what a write looks at.
+    pub(super) fn read(&self) -> Result<(Value, HostedCluster), Failure> {
         let value = object(&self.object)?;
-        Ok(HostedCluster::read(&self.object.display().to_string(), &value)?)
+        let cluster = HostedCluster::read(&self.object.display().to_string(), &value)?;
+        Ok((value, cluster))
     }
 
     pub(super) fn place(&self) -> Place<'_> {
@@ -111,66 +93,4 @@ fn object(path: &Path) -> Result<Value, Failure> {
             .map_err(|error| Failure::input(format!("{name}: not JSON: {error}")));
     }
     Ok(yaml::from_yaml(&name, &bytes)?)
-}
-
-/// The one bundle that is meant, out of what `source` names.
-pub(super) async fn bundle(
-    source: &Source,
-    component: Option<&str>,
-    context: &Context,
-) -> Result<Contents, Failure> {
-    let read = source.read(context).await?;
-    let mut found: Vec<Contents> = read
-        .active
-        .into_iter()
-        .filter(|c| component.is_none_or(|component| c.bundle.component.as_str() == component))
-        .collect();
-    match (found.pop(), found.is_empty()) {
-        (Some(contents), true) => Ok(contents),
-        (None, _) => Err(Failure::refused("no active bundle is meant")
-            .hint("see `fleetfix verify channel`; a paused bundle is none")),
-        (Some(_), false) => Err(Failure::usage(
-            "several bundles are active [say which with --bundle REF, or with --component TAG]",
-        )),
-    }
-}
-
-/// What of a bundle is for a cluster.
-pub(super) fn meant<'a>(
-    contents: &'a Contents,
-    cluster: &HostedCluster,
-) -> Result<Meant<'a>, Failure> {
-    let refuse = |why: String| Failure::refused(why).about(cluster.name());
-    let bundle = &contents.bundle;
-    let version = cluster.version().map_err(refuse)?;
-    let (platform, minor) = (cluster.platform(), version.minor());
-    let not_meant = || {
-        refuse(format!(
-            "{} revision {} has nothing for {platform} {version}",
-            bundle.id, bundle.revision
-        ))
-    };
-    let affects = bundle.affects.iter().find(|a| (a.platform, a.minor) == (platform, minor));
-    let covered = affects.and_then(|a| a.versions.iter().find(|v| v.version == version));
-    let covered = covered.ok_or_else(not_meant)?;
-    let image = bundle.images.iter().find(|image| image.index.digest == covered.image);
-    let image = image.ok_or_else(not_meant)?;
-    let delivery = bundle.delivery.iter().find(|d| (d.platform, d.minor) == (platform, minor));
-    let method = delivery.map(|d| d.method).ok_or_else(not_meant)?;
-    let accepted = survives_upgrade(platform, minor);
-    let finding = contents.plan.findings.iter().find(|f| Some(&f.id) == accepted.as_ref());
-    let waiver = finding.and_then(|finding| finding.waiver.as_ref());
-    Ok(Meant { contents, method, image, waiver })
-}
-
-impl Meant<'_> {
-    /// Where clusters pull the image from: the fleet's own name.
-    pub(super) fn reference(&self) -> Reference {
-        self.contents.bundle.fleet.below(&self.image.repository).at(self.image.index.digest)
-    }
-
-    /// What it was made from.
-    pub(super) fn base(&self) -> Reference {
-        self.image.base.repository.at(self.image.base.digest)
-    }
 }

@@ -13,9 +13,11 @@ use fleetfix_task::{Context, Failure, Outcome};
 
 pub mod annotations;
 pub mod cluster;
+pub mod fix;
 pub mod overrides;
 pub mod release;
 pub mod source;
+mod targets;
 
 /// Write a fix in the form of those who deliver it.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,8 @@ use fleetfix_audit::{ChannelPlace, Rules, Stage, named};
 use fleetfix_model::document::channel::BundleState;
 use fleetfix_model::document::{FixBundle, FixPlan, FixRequest};
 use fleetfix_model::name::ChannelName;
-use fleetfix_model::{Reference, Repository};
+use fleetfix_model::{Reference, Repository, Timestamp};
+use fleetfix_plan::finding::{refusal, stopping};
 use fleetfix_registry::{Client, RegistryArgs};
 use fleetfix_task::{Context, Failure};
 use fleetfix_trust::TrustArgs;
@@ -38,14 +39,14 @@ pub struct Source {
 }
 
 /// What was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Fixes {
     /// Bundles that clusters take.
     pub active: Vec<Contents>,
     /// Bundles that clusters give back.
     pub withdrawn: Vec<Contents>,
-    /// Names of bundles that wait: what is there of them stays, and nothing is added.
-    pub paused: Vec<String>,
+    /// Bundles that wait: what is there of them stays, and nothing is added.
+    pub paused: Vec<Contents>,
 }
 
 impl Source {
@@ -79,11 +80,7 @@ impl Source {
                     stage: Stage::Fleet,
                 };
                 let held = named::held_by_policy(&client, bundle, &rules).await?;
-                Ok(Fixes {
-                    active: vec![contents(&held)],
-                    withdrawn: Vec::new(),
-                    paused: Vec::new(),
-                })
+                Ok(Fixes { active: vec![active(&held, now)?], ..Fixes::default() })
             }
             (Given::Policy(_), None) => Err(Failure::usage(
                 "the policy comes with the channel [give --root FILE instead of --policy]",
@@ -104,8 +101,8 @@ impl Source {
                 let audit = audit.map_err(|error| root.blame(error))?;
                 let verified = audit.holding(&place)?;
                 match bundle {
-                    Some(bundle) => one(&client, &verified, bundle).await,
-                    None => all(&client, &verified).await,
+                    Some(bundle) => one(&client, &verified, bundle, context.now).await,
+                    None => all(&client, &verified, context.now).await,
                 }
             }
         }
@@ -117,6 +114,7 @@ async fn one(
     client: &Client,
     channel: &VerifiedChannel,
     reference: &Reference,
+    now: Timestamp,
 ) -> Result<Fixes, Failure> {
     let digest = client.store(&reference.repository).get(reference).await?.digest;
     let found = channel.bundles().iter().find(|bundle| bundle.manifest().digest == digest);
@@ -128,18 +126,17 @@ async fn one(
         return Err(Failure::refused(format!("{reference} is paused in channel `{name}`"))
             .hint("somebody stopped it: see `fleetfix verify channel`"));
     }
-    Ok(Fixes { active: vec![contents(bundle)], withdrawn: Vec::new(), paused: Vec::new() })
+    Ok(Fixes { active: vec![active(bundle, now)?], ..Fixes::default() })
 }
 
 /// Every bundle of a channel.
-async fn all(client: &Client, channel: &VerifiedChannel) -> Result<Fixes, Failure> {
-    let mut fixes = Fixes { active: Vec::new(), withdrawn: Vec::new(), paused: Vec::new() };
+async fn all(client: &Client, channel: &VerifiedChannel, now: Timestamp) -> Result<Fixes, Failure> {
+    let mut fixes = Fixes::default();
     for bundle in channel.bundles() {
         if channel.is_paused(bundle.manifest().digest) {
-            let FixBundle { id, revision, .. } = bundle.document();
-            fixes.paused.push(format!("{id} revision {revision}"));
+            fixes.paused.push(contents(bundle));
         } else {
-            fixes.active.push(contents(bundle));
+            fixes.active.push(active(bundle, now)?);
         }
     }
     let entries = channel.document().bundles.iter();
@@ -152,6 +149,19 @@ async fn all(client: &Client, channel: &VerifiedChannel) -> Result<Fixes, Failur
         fixes.withdrawn.push(read);
     }
     Ok(fixes)
+}
+
+/// A bundle that clusters take. It was published while its waivers held; one that ended since is
+/// nobody's acceptance any more.
+fn active(verified: &VerifiedBundle, now: Timestamp) -> Result<Contents, Failure> {
+    let contents = contents(verified);
+    let stopping = stopping(&contents.plan, now);
+    if stopping.is_empty() {
+        return Ok(contents);
+    }
+    let FixBundle { id, revision, .. } = &contents.bundle;
+    Err(Failure::refused(refusal(&format!("{id} revision {revision}"), &stopping))
+        .hint("publish a revision whose waivers hold; other bundles go by --bundle REF"))
 }
 
 fn contents(verified: &VerifiedBundle) -> Contents {

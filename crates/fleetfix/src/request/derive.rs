@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fleetfix_model::Minor;
 use fleetfix_model::name::{Commit, PrincipalName};
-use fleetfix_model::{Minor, Timestamp};
 use fleetfix_source::Repository;
 use fleetfix_source::backport::{Evidence, Landed};
 use fleetfix_source::branch::Branch;
@@ -19,7 +19,7 @@ const MAIN: [&str; 2] = ["main", "master"];
 pub(super) struct Derived {
     /// The fix of each release line.
     pub(super) fixes: BTreeMap<Minor, Fix>,
-    /// Lines that have the fix from their start, and why that is known.
+    /// Lines that have all of the fix from their start, and why that is known.
     pub(super) unaffected: BTreeMap<Minor, String>,
     /// Titles of the pull requests, the first one first.
     pub(super) titles: Vec<String>,
@@ -32,8 +32,10 @@ pub(super) struct Derived {
 pub(super) struct Fix {
     /// What the files are built from.
     pub(super) commit: Option<Commit>,
-    /// When the last of its pull requests was merged.
-    merged: Option<Timestamp>,
+    /// Place of that commit in its branch: it is the last of those that the fix needs.
+    order: usize,
+    /// Branches that it is in.
+    branches: BTreeSet<String>,
     /// Numbers in that line.
     pub(super) pull_requests: BTreeSet<u64>,
     /// Who wrote it, as far as a mail address is a principal's name.
@@ -46,7 +48,7 @@ impl Derived {
     pub(super) fn read(args: &NewArgs) -> Result<Self, Failure> {
         let mut repository = Repository::open(&args.git)?;
         let branches = repository.branches()?;
-        let release: Vec<Branch> = branches.iter().filter(|b| b.minor.is_some()).cloned().collect();
+        let release = release_branches(&mut repository, &branches)?;
         let main = main_branch(args, &branches)?;
         let numbers: BTreeSet<u64> = args.numbers.iter().copied().collect();
         let landed = match main {
@@ -62,24 +64,43 @@ impl Derived {
         for (minor, commit) in &args.commits {
             derived.named(&mut repository, *minor, commit)?;
         }
-        derived.unaffected.retain(|minor, _| !derived.fixes.contains_key(minor));
-        if derived.fixes.is_empty() {
-            let listed: Vec<String> = numbers.iter().map(|number| format!("#{number}")).collect();
-            return Err(Failure::input(format!(
-                "{} landed in no release branch that needs a fix",
-                listed.join(", ")
-            ))
-            .about(args.git.display())
-            .hint("fetch all branches, or name what to build with --minor-commit MINOR=COMMIT"));
+        for (minor, fix) in &derived.fixes {
+            if fix.branches.len() > 1 && !args.commits.iter().any(|(of, _)| of == minor) {
+                let branches: Vec<&str> = fix.branches.iter().map(String::as_str).collect();
+                return Err(Failure::input(format!(
+                    "{minor} has several branches with the fix, and none holds the other: {}",
+                    branches.join(", ")
+                ))
+                .about(args.git.display())
+                .hint(format!("say what is built with --minor-commit {minor}=COMMIT")));
+            }
         }
-        derived.notice(&release, &landed);
+        let spread = Spread::new(&landed, &release, main);
+        derived.unaffected(&spread, args);
+        if derived.fixes.is_empty() {
+            return Err(derived.nowhere(args));
+        }
+        derived.notice(&spread);
         Ok(derived)
+    }
+
+    fn nowhere(&self, args: &NewArgs) -> Failure {
+        let listed: Vec<String> = args.numbers.iter().map(|number| format!("#{number}")).collect();
+        let why: Vec<String> = self.notes.iter().map(|note| format!("; {note}")).collect();
+        Failure::input(format!(
+            "{} landed in no release branch that needs a fix{}",
+            listed.join(", "),
+            why.concat()
+        ))
+        .about(args.git.display())
+        .hint("fetch all branches, or name what to build with --minor-commit MINOR=COMMIT: a merge by rebase leaves no number")
     }
 
     fn add(&mut self, number: u64, landed: &[Landed], args: &NewArgs) {
         if landed.is_empty() {
             self.notes.push(format!("#{number} is in no branch of the repository"));
         }
+        let merged_here = landed.iter().any(|one| one.number == Some(number));
         for one in landed {
             if !self.titles.contains(&one.title) {
                 self.titles.push(one.title.clone());
@@ -88,27 +109,70 @@ impl Derived {
             if !args.minors.is_empty() && !args.minors.contains(&minor) {
                 continue;
             }
-            let at = one.merged.at;
-            if one.evidence == Evidence::Same {
-                let why = format!(
-                    "#{number} was merged on {at}, before {} was branched",
-                    one.branch.name
-                );
-                self.unaffected.entry(minor).or_insert(why);
+            self.look(number, one, merged_here);
+            if one.reverted.is_some() || one.evidence == Evidence::Same {
                 continue;
             }
+            let at = one.merged.at;
             let fix = self.fixes.entry(minor).or_default();
+            fix.branches.insert(one.branch.name.clone());
             fix.pull_requests.insert(one.number.unwrap_or(number));
             fix.authors.extend(one.authors.iter().filter_map(|mail| principal(mail)));
-            fix.told.push(format!(
+            let told = format!(
                 "#{} of {} merged {at}{}",
                 one.number.unwrap_or(number),
                 one.branch.name,
                 told(one, number)
-            ));
-            if fix.merged.is_none_or(|known| known <= at) {
-                fix.merged = Some(at);
+            );
+            if !fix.told.contains(&told) {
+                fix.told.push(told);
+            }
+            if fix.commit.is_none() || fix.order <= one.order {
+                fix.order = one.order;
                 fix.commit = Some(one.commit.clone());
+            }
+        }
+    }
+
+    /// What is doubtful about a pull request in one branch.
+    fn look(&mut self, number: u64, one: &Landed, merged_here: bool) {
+        let branch = &one.branch.name;
+        if let Some(revert) = &one.reverted {
+            self.notes
+                .push(format!("#{number} was reverted in {branch} by {revert}: it is not in it"));
+            return;
+        }
+        if !one.lacks.is_empty() && one.evidence != Evidence::Same {
+            let lacks: Vec<&str> = one.lacks.iter().map(Commit::as_str).collect();
+            let note = format!(
+                "only a part of #{number} was picked to {branch}: no trailer names {}",
+                lacks.join(", ")
+            );
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+        if let Some(other) = one.number.filter(|_| !merged_here)
+            && matches!(one.evidence, Evidence::Number | Evidence::Same)
+        {
+            self.notes.push(format!(
+                "#{number} came into {branch} inside of #{other}: see that it is not the #{number} of another repository"
+            ));
+        }
+    }
+
+    /// Lines that hold every pull request from their start. A line that lacks one is none of them.
+    fn unaffected(&mut self, spread: &Spread<'_>, args: &NewArgs) {
+        for minor in spread.minors() {
+            if self.fixes.contains_key(&minor)
+                || !(args.minors.is_empty() || args.minors.contains(&minor))
+            {
+                continue;
+            }
+            let why: Option<Vec<String>> =
+                args.numbers.iter().map(|number| spread.since_its_start(*number, minor)).collect();
+            if let Some(why) = why.filter(|why| !why.is_empty()) {
+                self.unaffected.insert(minor, why.join("; "));
             }
         }
     }
@@ -134,35 +198,136 @@ impl Derived {
         Ok(())
     }
 
-    /// Lines between those with a fix that have none, and pull requests that are not everywhere.
-    fn notice(&mut self, release: &[Branch], landed: &BTreeMap<u64, Vec<Landed>>) {
+    /// Lines that lack the fix where upgrades lead, and pull requests that are not everywhere.
+    fn notice(&mut self, spread: &Spread<'_>) {
         let (Some(first), Some(last)) =
             (self.fixes.keys().next().copied(), self.fixes.keys().next_back().copied())
         else {
             return;
         };
-        let minors: BTreeSet<Minor> = release.iter().filter_map(|branch| branch.minor).collect();
-        for minor in minors.range(first..=last).filter(|minor| !self.fixes.contains_key(*minor)) {
-            self.notes.push(format!(
-                "{minor} has no backport, and upgrades from {first} lead through it"
-            ));
-        }
-        let newer = minors.range(last..).find(|minor| **minor > last);
-        if let Some(newer) = newer.filter(|minor| !self.unaffected.contains_key(minor)) {
-            self.notes
-                .push(format!("{newer} has no backport, and upgrades from {last} lead to it"));
-        }
-        // One pull request per line is how most are made; one for several lines must be in all.
-        for (number, places) in landed {
-            let in_lines: BTreeSet<Minor> = places.iter().filter_map(|l| l.branch.minor).collect();
-            if in_lines.len() < 2 {
+        let newer = spread.minors().find(|minor| *minor > last);
+        for minor in spread.minors().filter(|m| (first..=last).contains(m) || Some(*m) == newer) {
+            if self.unaffected.contains_key(&minor) {
                 continue;
             }
-            for minor in self.fixes.keys().filter(|minor| !in_lines.contains(minor)) {
-                self.notes.push(format!("#{number} has no backport to {minor}"));
+            let lacking = spread.lacking(minor);
+            let has_fix = self.fixes.contains_key(&minor);
+            let named = self.fixes.get(&minor).is_some_and(|fix| fix.branches.is_empty());
+            if has_fix || lacking.len() < spread.in_branch.len() {
+                let what = if named {
+                    format!("is not known to be in the commit that is named for {minor}")
+                } else {
+                    format!("has no backport to {minor}")
+                };
+                self.notes.extend(lacking.iter().map(|number| format!("#{number} {what}")));
+            }
+            if !has_fix {
+                let way = if minor > last { (last, "to") } else { (first, "through") };
+                self.notes.push(format!(
+                    "{minor} has no backport, and upgrades from {} lead {} it",
+                    way.0, way.1
+                ));
             }
         }
     }
+}
+
+/// Where each pull request is.
+struct Spread<'a> {
+    /// By number and branch.
+    in_branch: BTreeMap<u64, BTreeMap<&'a Branch, &'a Landed>>,
+    release: &'a [Branch],
+    /// Pull requests that are meant for every line: main has them, or several lines.
+    everywhere: BTreeSet<u64>,
+}
+
+impl<'a> Spread<'a> {
+    fn new(
+        landed: &'a BTreeMap<u64, Vec<Landed>>,
+        release: &'a [Branch],
+        main: Option<&Branch>,
+    ) -> Self {
+        let mut in_branch = BTreeMap::new();
+        let mut everywhere = BTreeSet::new();
+        for (number, places) in landed {
+            let there = places.iter().filter(|one| one.reverted.is_none());
+            let there: BTreeMap<&Branch, &Landed> = there.map(|one| (&one.branch, one)).collect();
+            let minors: BTreeSet<Minor> = there.keys().filter_map(|b| b.minor).collect();
+            if minors.len() > 1 || places.iter().any(|one| Some(&one.branch) == main) {
+                everywhere.insert(*number);
+            }
+            in_branch.insert(*number, there);
+        }
+        Self { in_branch, release, everywhere }
+    }
+
+    fn minors(&self) -> impl Iterator<Item = Minor> + use<> {
+        let minors: BTreeSet<Minor> = self.release.iter().filter_map(|b| b.minor).collect();
+        minors.into_iter()
+    }
+
+    fn branches(&self, minor: Minor) -> impl Iterator<Item = &'a Branch> {
+        self.release.iter().filter(move |branch| branch.minor == Some(minor))
+    }
+
+    /// Why a line has a pull request from its start: each of its branches must have it.
+    fn since_its_start(&self, number: u64, minor: Minor) -> Option<String> {
+        let there = self.in_branch.get(&number)?;
+        let mut why = None;
+        for branch in self.branches(minor) {
+            let one = there.get(branch).filter(|one| one.evidence == Evidence::Same)?;
+            why = Some(format!(
+                "#{number} was merged on {}, before {} was branched",
+                one.merged.at, branch.name
+            ));
+        }
+        why
+    }
+
+    /// Pull requests that a line should have and has not. One pull request for each line is how most
+    /// are made by hand: such are only missed where another line has more of them.
+    fn lacking(&self, minor: Minor) -> BTreeSet<u64> {
+        let has = |number: &u64, minor: Minor| {
+            self.in_branch.get(number).is_some_and(|t| t.keys().any(|b| b.minor == Some(minor)))
+        };
+        let of_line = |minor: Minor| {
+            let single = self.in_branch.keys().filter(|n| !self.everywhere.contains(n));
+            single.filter(|number| has(number, minor)).count()
+        };
+        let most = self.minors().map(of_line).max().unwrap_or_default();
+        let fewer = of_line(minor) < most;
+        let missed = self.in_branch.keys().filter(|number| {
+            let meant = self.everywhere.contains(number) || fewer;
+            meant
+                && !has(number, minor)
+                && !self.in_branch.get(number).is_some_and(BTreeMap::is_empty)
+        });
+        missed.copied().collect()
+    }
+}
+
+/// The release branches. Where a line has several, such as `release-4.20` and `openshift-4.20`, those
+/// that another of them holds are left out.
+fn release_branches(
+    repository: &mut Repository,
+    branches: &[Branch],
+) -> Result<Vec<Branch>, Failure> {
+    let release: Vec<&Branch> = branches.iter().filter(|b| b.minor.is_some()).collect();
+    let mut kept: Vec<Branch> = Vec::new();
+    for branch in &release {
+        let mut held = false;
+        let others = release.iter().copied().filter(|b| b.minor == branch.minor);
+        for other in others.filter(|other| other.name != branch.name) {
+            let by_name = other.tip == branch.tip && other.name > branch.name;
+            let holds =
+                other.tip != branch.tip && !repository.holding(&branch.tip, [other])?.is_empty();
+            held |= by_name || holds;
+        }
+        if !held {
+            kept.push((*branch).clone());
+        }
+    }
+    Ok(kept)
 }
 
 fn told(landed: &Landed, number: u64) -> String {

@@ -29,6 +29,7 @@ pub(super) fn write(args: &NewArgs, derived: &Derived, now: Timestamp) -> Result
     if args.files.is_empty() && args.images.is_empty() {
         return Err(Failure::usage("name what to replace with --file, or images with --image"));
     }
+    only_lines_of_the_fix(args, derived)?;
     let mut request = Map::new();
     let mut put = |name: &str, value: Value| {
         let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
@@ -70,6 +71,27 @@ pub(super) fn write(args: &NewArgs, derived: &Derived, now: Timestamp) -> Result
     }
     text.push_str(&yaml::render(&Value::Object(request)));
     Ok(text)
+}
+
+/// What a flag says of a release line that has no fix would be lost.
+fn only_lines_of_the_fix(args: &NewArgs, derived: &Derived) -> Result<(), Failure> {
+    let introduced = args.introduced.iter().map(|v| ("--introduced", v.to_string(), v.minor()));
+    let fixed_in = args.fixed_in.iter().map(|v| ("--fixed-in", v.to_string(), v.minor()));
+    let images = args.images.iter().map(|(m, image)| ("--minor-image", format!("{m}={image}"), *m));
+    let mut seen = BTreeSet::new();
+    for (flag, value, minor) in introduced.chain(fixed_in).chain(images) {
+        if !derived.fixes.contains_key(&minor) {
+            let there: Vec<String> = derived.fixes.keys().map(ToString::to_string).collect();
+            return Err(Failure::usage(format!(
+                "{flag} {value}: the fix has no line {minor}; it has {} [leave it out, or name what is built there with --minor-commit {minor}=COMMIT]",
+                there.join(", ")
+            )));
+        }
+        if !seen.insert((flag, minor)) {
+            return Err(Failure::usage(format!("{flag} {value}: {minor} is named twice")));
+        }
+    }
+    Ok(())
 }
 
 fn one_fix(args: &NewArgs, minor: Minor, fix: &Fix) -> Result<Value, Failure> {

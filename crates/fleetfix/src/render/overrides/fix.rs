@@ -8,10 +8,12 @@ use fleetfix_hypershift::catalogue::HYPERSHIFT;
 use fleetfix_model::document::bundle::PatchedImage;
 use fleetfix_model::document::delivery::DeliveryMethod;
 use fleetfix_model::document::plan::{Origin, Status};
-use fleetfix_model::document::{self, FixPlan, FixRequest};
+use fleetfix_model::document::{self, FixBundle, FixPlan, FixRequest};
 use fleetfix_model::{
-    Class, Digest, HostedPlatform, Minor, Reference, Repository, Version, canonical, yaml,
+    Class, Digest, HostedPlatform, Minor, Reference, Repository, Timestamp, Version, canonical,
+    yaml,
 };
+use fleetfix_plan::finding::{refusal, stopping};
 use fleetfix_task::{Failure, file};
 
 use super::pull_request;
@@ -28,6 +30,8 @@ pub(super) struct Fix {
     pub(super) places: BTreeMap<(HostedPlatform, Version), (Reference, Option<Digest>)>,
     /// Entries that are taken back: the image they must have, and what stood there before.
     pub(super) given_back: BTreeMap<(HostedPlatform, Version), (Digest, Option<Reference>)>,
+    /// Entries that stay as they are: the fix for them waits.
+    pub(super) held: BTreeSet<(HostedPlatform, Version)>,
     /// Versions that are not released.
     pub(super) unreleased: BTreeSet<Version>,
     /// Links to the pull requests of each release line.
@@ -44,6 +48,9 @@ pub(super) fn of_bundles(fixes: &Fixes) -> Result<Vec<Fix>, Failure> {
     }
     for contents in &fixes.withdrawn {
         all.push(given_back(contents));
+    }
+    for contents in &fixes.paused {
+        all.push(held(&contents.bundle));
     }
     let nothing = all.iter().all(|fix| fix.places.is_empty() && fix.given_back.is_empty());
     let why: Vec<String> = all.iter().flat_map(|f| f.elsewhere.clone()).collect();
@@ -106,10 +113,22 @@ fn given_back(contents: &Contents) -> Fix {
             let image = bundle.images.iter().find(|image| image.index.digest == version.image);
             let base = image.and_then(|i| plan.bases.iter().find(|b| b.digest == i.base.digest));
             let before = base
-                .filter(|base| base.origin == Origin::OverridesYaml)
+                .filter(|b| matches!(b.origin, Origin::OverridesYaml | Origin::Bundle))
                 .map(|base| base.repository.at(base.digest));
             let place = (affects.platform, version.version.clone());
             fix.given_back.insert(place, (version.image, before));
+        }
+    }
+    fix
+}
+
+/// The places of a bundle that is paused.
+fn held(bundle: &FixBundle) -> Fix {
+    let mut fix = Fix { label: bundle.id.to_string(), ..Fix::default() };
+    if bundle.component.as_str() == HYPERSHIFT {
+        for affects in &bundle.affects {
+            let versions = affects.versions.iter().map(|v| (affects.platform, v.version.clone()));
+            fix.held.extend(versions);
         }
     }
     fix
@@ -159,17 +178,15 @@ pub(super) fn of_request(path: &Path) -> Result<Fix, Failure> {
 }
 
 /// What a plan with finished images asks for.
-pub(super) fn of_plan(path: &Path) -> Result<Fix, Failure> {
+pub(super) fn of_plan(path: &Path, now: Timestamp) -> Result<Fix, Failure> {
     let name = path.display().to_string();
     let bytes = file::read_bounded(path, canonical::MAX_SIZE as u64)?;
     let plan: FixPlan = document::from_canonical(&name, &bytes)?;
     let refuse = |class: Class, why: String| Failure::new(class, why).about(&name);
     only_hypershift(plan.component.as_str()).map_err(|why| refuse(Class::Input, why))?;
-    let blocking: Vec<String> = plan.blocking().map(|f| f.id.to_string()).collect();
-    if !blocking.is_empty() {
-        let why = format!("the plan has blocking findings: {}", blocking.join(", "));
-        return Err(refuse(Class::Refused, why)
-            .hint("mend the request or have them waived in it, and plan again"));
+    let stopping = stopping(&plan, now);
+    if !stopping.is_empty() {
+        return Err(Failure::refused(refusal(&name, &stopping)));
     }
     let mut fix = Fix {
         label: plan.id.to_string(),

@@ -9,12 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fleetfix_hypershift::overrides::{Change, Merged, Overrides, TestReleases, Wanted};
+use fleetfix_model::document::FixBundle;
 use fleetfix_model::{Digest, HostedPlatform, Reference, Version, yaml};
 use fleetfix_task::{Context, Failure, Outcome, file};
 use serde_json::json;
 
 use self::fix::Fix;
 use super::source::Source;
+
+/// A platform and a version on it.
+type Place = (HostedPlatform, Version);
 
 /// Entries of overrides.yaml.
 #[derive(Debug, clap::Args)]
@@ -67,12 +71,12 @@ impl Args {
         }
         let mut paused = Vec::new();
         let fixes = if let Some(path) = &self.plan {
-            vec![fix::of_plan(path)?]
+            vec![fix::of_plan(path, context.now)?]
         } else if !self.requests.is_empty() {
             self.requests.iter().map(|path| fix::of_request(path)).collect::<Result<_, _>>()?
         } else {
             let read = self.source.read(context).await?;
-            paused.clone_from(&read.paused);
+            paused = read.paused.iter().map(|c| named(&c.bundle)).collect();
             fix::of_bundles(&read)?
         };
         for waits in &paused {
@@ -132,13 +136,16 @@ impl Args {
     /// Every entry that the fixes ask for. An entry that is there already is replaced only by an
     /// image that was made from it.
     fn wanted(&self, fixes: &[Fix], overrides: &Overrides) -> Result<Vec<Wanted>, Failure> {
-        let mut wanted: BTreeMap<(HostedPlatform, Version), Wanted> = BTreeMap::new();
+        let mut wanted: BTreeMap<Place, Wanted> = BTreeMap::new();
         for fix in fixes {
             for ((platform, version), (image, base)) in &fix.places {
                 let (platform, place) = (*platform, (*platform, version.clone()));
                 let text = image.to_string();
-                if let Some(now) = overrides.image(platform, version).filter(|now| *now != text) {
-                    self.may_replace(now, &fix.label, &place, *base)?;
+                let now = overrides.image(platform, version);
+                // What a withdrawn fix brought is nothing to keep: what stood there before it is.
+                let kept = now.filter(|now| *now != text).and_then(|n| before(fixes, &place, n));
+                if let Some(kept) = kept.filter(|kept| *kept != text) {
+                    self.may_replace(&kept, &fix.label, &place, *base)?;
                 }
                 let new = Wanted {
                     platform,
@@ -157,16 +164,18 @@ impl Args {
             }
         }
         for fix in fixes {
-            for (place, (image, before)) in &fix.given_back {
+            for place in fix.given_back.keys() {
+                // While another waits to take its place, nothing is taken away from clusters.
+                let waits = fixes.iter().any(|other| other.held.contains(place));
                 let now = overrides.image(place.0, &place.1);
-                // Only what it brought is taken away, and only where nothing took its place.
-                if wanted.contains_key(place) || now.and_then(digest) != Some(*image) {
+                let Some(now) = now.filter(|_| !waits && !wanted.contains_key(place)) else {
                     continue;
+                };
+                let image = before(fixes, place, now);
+                if image.as_deref() != Some(now) {
+                    let ((platform, version), label) = (place.clone(), fix.label.clone());
+                    wanted.insert(place.clone(), Wanted { platform, version, image, label });
                 }
-                let (platform, version) = place.clone();
-                let image = before.as_ref().map(ToString::to_string);
-                let label = fix.label.clone();
-                wanted.insert(place.clone(), Wanted { platform, version, image, label });
             }
         }
         Ok(wanted.into_values().collect())
@@ -176,7 +185,7 @@ impl Args {
         &self,
         now: &str,
         label: &str,
-        (platform, version): &(HostedPlatform, Version),
+        (platform, version): &Place,
         base: Option<Digest>,
     ) -> Result<(), Failure> {
         let made_from_it = base.is_some() && digest(now) == base;
@@ -226,6 +235,26 @@ impl Args {
         };
         platforms.into_iter().map(of).collect()
     }
+}
+
+/// What stands at a place once the withdrawn fixes gave back what they brought there: only what is
+/// theirs goes, and below one there may be another.
+fn before(fixes: &[Fix], place: &Place, now: &str) -> Option<String> {
+    let mut image = now.to_owned();
+    let mut seen = BTreeSet::new();
+    while let Some(digest) = digest(&image).filter(|digest| seen.insert(*digest)) {
+        let given_back = fixes.iter().filter_map(|fix| fix.given_back.get(place));
+        let Some((_, before)) = given_back.into_iter().find(|(ours, _)| *ours == digest) else {
+            break;
+        };
+        image = before.as_ref()?.to_string();
+    }
+    Some(image)
+}
+
+/// A bundle for people.
+fn named(bundle: &FixBundle) -> String {
+    format!("{} revision {}", bundle.id, bundle.revision)
 }
 
 /// The digest of an image, where it is pinned.

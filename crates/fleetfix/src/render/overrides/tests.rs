@@ -3,7 +3,7 @@
 use fleetfix_audit::bundle::Contents;
 use fleetfix_model::document::plan::Origin;
 use fleetfix_model::document::{self, FixRequest};
-use fleetfix_model::{Class, Classify as _};
+use fleetfix_model::{Class, Classify as _, Timestamp};
 
 use super::fix::{of_bundles, of_plan, of_request};
 use super::*;
@@ -55,11 +55,11 @@ fn after(fixes: &Fixes, now: Option<&str>) -> Result<Option<String>, Failure> {
 }
 
 fn active(contents: Contents) -> Fixes {
-    Fixes { active: vec![contents], withdrawn: Vec::new(), paused: Vec::new() }
+    Fixes { active: vec![contents], ..Fixes::default() }
 }
 
 fn withdrawn(contents: Contents) -> Fixes {
-    Fixes { active: Vec::new(), withdrawn: vec![contents], paused: Vec::new() }
+    Fixes { withdrawn: vec![contents], ..Fixes::default() }
 }
 
 #[test]
@@ -93,6 +93,9 @@ fn a_withdrawn_bundle_gives_back_what_stood_there() {
         let image = after(&withdrawn(contents), now).unwrap();
         assert_eq!(image.as_deref(), then, "{now:?}");
     }
+    // While the one that takes its place is paused, its entry stays.
+    let waits = Fixes { paused: vec![contents()], ..withdrawn(contents()) };
+    assert_eq!(after(&waits, Some(NEW)).unwrap().as_deref(), Some(NEW));
     // An active one for the same place goes before.
     let both = Fixes { withdrawn: vec![contents()], ..active(contents()) };
     assert_eq!(after(&both, Some(NEW)).unwrap().as_deref(), Some(NEW));
@@ -155,16 +158,20 @@ fn plans_with_finished_images() {
         |plan: &document::FixPlan| std::fs::write(&path, plan.to_canonical().unwrap()).unwrap();
     let mut plan = contents().plan;
     write(&plan);
-    let failure = of_plan(&path).unwrap_err();
+    let failure = of_plan(&path, now()).unwrap_err();
     assert!(failure.line().contains("no finished image is named for 4.20"), "{failure}");
     plan.fixes[0].files.clear();
     plan.fixes[0].image = Some(NEW.parse().unwrap());
     write(&plan);
-    let fix = of_plan(&path).unwrap();
+    let fix = of_plan(&path, now()).unwrap();
     assert_eq!(fix.places.len(), 1, "{fix:?}");
     for finding in &mut plan.findings {
         finding.waiver = None;
     }
     write(&plan);
-    assert_eq!(of_plan(&path).unwrap_err().class(), Class::Refused);
+    assert_eq!(of_plan(&path, now()).unwrap_err().class(), Class::Refused);
+}
+
+fn now() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
 }
