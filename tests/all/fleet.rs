@@ -111,20 +111,31 @@ fn a_registry_that_was_rolled_back_is_refused_by_whoever_remembers() {
     let (mut chain, bundle) = approved(Place::Registry(Kind::Distribution));
     let saved = chain.lab.clients.path("saved");
     copy(&chain.lab.registry().store(), &saved);
-    let publish = |chain: &Chain, more: &[&str]| {
-        let mut args = chain.publish_args(&bundle, &["alice", "bob"], &chain.people.publishers);
-        args.extend(more.iter().map(|arg| (*arg).to_owned()));
-        chain.lab.bench.run("fleetfix-publish", args)
+    let memory = |args: Vec<String>, instead: &[&str]| {
+        let mut args = args;
+        let at = args.iter().position(|arg| arg == "--state").unwrap();
+        args.splice(at..at + 2, instead.iter().map(|arg| (*arg).to_owned()));
+        args
     };
-    publish(&chain, &["--state", "publisher"]).success();
+    let publish_args =
+        |chain: &Chain| chain.publish_args(&bundle, &["alice", "bob"], &chain.people.publishers);
+    let run = |chain: &Chain, args: Vec<String>| chain.lab.bench.run("fleetfix-publish", args);
+    run(&chain, publish_args(&chain)).success().says("the first state that --state sees");
     let old = Registry::over(Kind::Distribution, |store| copy(&saved, store));
     chain.lab.replace_registry(old);
-    chain.lab.proxy().forget();
-    one_line(&publish(&chain, &["--state", "publisher"]), 10, "version");
-    let writes = chain.lab.proxy().requests().into_iter().filter(Request::is_write).count();
-    assert_eq!(writes, 0, "a refusal writes nothing");
-    // Whoever remembers nothing cannot see it, and is told so.
-    publish(&chain, &[]).success().says("not checked: rollback");
+    for args in [publish_args(&chain), chain.refresh_args()] {
+        chain.lab.proxy().forget();
+        one_line(&run(&chain, args.clone()), 10, "version");
+        // Without a memory nobody could see it: that has to be said, not left out.
+        for (instead, says) in [(&[][..], "--no-memory"), (&["--state=a", "--no-memory"], "one of")]
+        {
+            one_line(&run(&chain, memory(args.clone(), instead)), 2, says);
+        }
+        let writes = chain.lab.proxy().requests().into_iter().filter(Request::is_write).count();
+        assert_eq!(writes, 0, "a refusal writes nothing");
+    }
+    let blind = memory(publish_args(&chain), &["--no-memory"]);
+    run(&chain, blind).success().says("not checked: rollback");
 }
 
 #[test]
@@ -145,6 +156,8 @@ fn at_once(place: Place) {
         let mut args = chain.publish_args(&bundle, &["alice", "bob"], &chain.people.publishers);
         let at = args.iter().position(|arg| arg == "--tuf-dir").unwrap();
         name.clone_into(&mut args[at + 1]);
+        let at = args.iter().position(|arg| arg == "--state").unwrap();
+        args[at + 1] = format!("{name}-state");
         child::spawn(&mut chain.lab.bench.command("fleetfix-publish", args))
     };
     let both = [start("tuf-one"), start("tuf-two")];

@@ -122,6 +122,7 @@ impl Chain {
             approvals.iter().flat_map(|name| ["--approval".to_owned(), format!("{name}.approval")]),
         );
         args.extend(self.to_the_channel());
+        args.extend(["--state".to_owned(), "publisher-state".to_owned()]);
         args
     }
 
@@ -134,11 +135,17 @@ impl Chain {
 
     /// `fleetfix-publish refresh`.
     pub fn refresh(&self) -> Output {
+        self.lab.bench.run("fleetfix-publish", self.refresh_args())
+    }
+
+    /// Its arguments.
+    pub fn refresh_args(&self) -> Vec<String> {
         let args = self.to_the_channel();
         let without_channel = args.chunks(2).filter(|pair| pair[0] != "--channel").flatten();
-        self.lab
-            .bench
-            .run("fleetfix-publish", [&"refresh".to_owned()].into_iter().chain(without_channel))
+        let mut args: Vec<String> =
+            [&"refresh".to_owned()].into_iter().chain(without_channel).cloned().collect();
+        args.extend(["--state".to_owned(), "publisher-state".to_owned()]);
+        args
     }
 
     /// Both approvals and the publication of a bundle to a new fleet.

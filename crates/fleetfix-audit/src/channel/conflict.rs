@@ -57,9 +57,7 @@ pub(super) fn check(bundles: &[&FixBundle]) -> Judged {
 }
 
 fn excludes(one: &FixBundle, other: &FixBundle) -> bool {
-    one.conflicts
-        .iter()
-        .any(|c| c.id == other.id && c.revision.is_none_or(|revision| revision == other.revision))
+    one.conflicts.iter().any(|named| named.means(&other.id, other.revision))
 }
 
 fn places(bundle: &FixBundle) -> BTreeSet<(HostedPlatform, &Version)> {

@@ -63,7 +63,7 @@ pub enum Error {
     },
     /// An active bundle says that it replaces this one.
     #[error(
-        "{id} revision {revision} is superseded by {other}, which is active (publish a new revision)"
+        "{id} revision {revision} is superseded by {other}, which is active (put both fixes into one that supersedes {other}, or into a new revision of {other})"
     )]
     Superseded {
         /// The fix.

@@ -4,7 +4,6 @@ mod error;
 
 use fleetfix_audit::channel::conflict::{self, Conflict};
 use fleetfix_model::document::channel::{BundleState, ChannelBundle};
-use fleetfix_model::document::rollout::FixReference;
 use fleetfix_model::document::{Channel, FixBundle};
 use fleetfix_model::name::FixId;
 
@@ -61,8 +60,7 @@ pub fn with_bundle(
 /// True if `bundle` takes the place of this revision of another fix. Its own older revision gives
 /// way in any case.
 pub fn supersedes(bundle: &FixBundle, id: &FixId, revision: u32) -> bool {
-    let named = |s: &FixReference| s.id == *id && s.revision.is_none_or(|r| r == revision);
-    bundle.id != *id && bundle.supersedes.iter().any(named)
+    bundle.id != *id && bundle.supersedes.iter().any(|other| other.means(id, revision))
 }
 
 /// What clusters would refuse is not published: the bundle, its indexes, its manifests.

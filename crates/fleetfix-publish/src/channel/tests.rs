@@ -1,3 +1,4 @@
+use fleetfix_model::document::rollout::FixReference;
 use fleetfix_model::{Descriptor, Digest, canonical, media};
 use serde_json::json;
 
@@ -150,4 +151,15 @@ fn conflicts_hold_in_both_directions() {
         with_bundle(&there, entry(&b), &b, &[a.clone()]),
         Err(Error::Conflict { .. })
     ));
+}
+
+#[test]
+fn a_revision_after_the_superseded_ones_is_another_matter() {
+    let (mut b, a) = (bundle("B-1", 1, "4.20.1"), bundle("A-1", 3, "4.20.2"));
+    b.supersedes = vec![FixReference { id: a.id.clone(), revision: Some(2) }];
+    let next = with_bundle(&channel(&[&b]), entry(&a), &a, std::slice::from_ref(&b)).unwrap();
+    assert_eq!(next.bundles.len(), 2);
+    b.supersedes[0].revision = Some(3);
+    let next = with_bundle(&channel(&[&b]), entry(&a), &a, std::slice::from_ref(&b));
+    assert!(matches!(next, Err(Error::Superseded { .. })), "{next:?}");
 }
