@@ -90,6 +90,11 @@ impl Chain {
 
     /// `fleetfix-publish init`: writes `root.json` and `tuf/`.
     pub fn init(&self) -> Output {
+        self.lab.bench.run("fleetfix-publish", self.init_args())
+    }
+
+    /// Its arguments.
+    pub fn init_args(&self) -> Vec<String> {
         let people = &self.people;
         let (fleet, policy) = (self.fleet(), people.policy.display().to_string());
         let keys = [
@@ -103,7 +108,7 @@ impl Chain {
             vec!["init".to_owned(), "--fleet".to_owned(), fleet, "--policy".to_owned(), policy];
         args.extend(keys.into_iter().flat_map(|(flag, key)| [flag.to_owned(), key.private()]));
         args.extend(self.to_the_channel());
-        self.lab.bench.run("fleetfix-publish", args)
+        args
     }
 
     /// Arguments of `fleetfix-publish bundle` with these approvals and publishers.

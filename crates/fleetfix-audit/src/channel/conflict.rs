@@ -60,7 +60,8 @@ fn excludes(one: &FixBundle, other: &FixBundle) -> bool {
     one.conflicts.iter().any(|named| named.means(&other.id, other.revision))
 }
 
-fn places(bundle: &FixBundle) -> BTreeSet<(HostedPlatform, &Version)> {
+/// Where a bundle replaces the image of its component.
+pub fn places(bundle: &FixBundle) -> BTreeSet<(HostedPlatform, &Version)> {
     let affects = bundle.affects.iter();
     affects.flat_map(|a| a.versions.iter().map(|v| (a.platform, &v.version))).collect()
 }

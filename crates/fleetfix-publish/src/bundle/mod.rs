@@ -107,8 +107,8 @@ impl Args {
         let bundle = candidate.document();
         before.belongs(&fleet, bundle).map_err(|failure| failure.about(&self.bundle))?;
         let entry = before.entry(&candidate, self.rollout_start, context.now)?;
-        let active = before.active(&fleet, bundle).await?;
-        let next = channel::with_bundle(&before.channel, entry, bundle, &active)?;
+        let active = before.active(&fleet, candidate.manifest()).await?;
+        let next = channel::with_bundle(&before.channel, entry, bundle, candidate.plan(), &active)?;
         let state = self.next_state(context, &before, &next, &signers).await?;
 
         let moving = transfer::Candidate { bundle: &candidate, place: &build.place };

@@ -97,6 +97,28 @@ pub enum Error {
         /// Version.
         version: Version,
     },
+    /// A version that only the replaced bundle covers would lose its fix.
+    #[error(
+        "{id} revision {revision} takes the place of {other} revision {other_revision}, and {platform} {version} has its `{component}` only from that one (cover it as well, or have `{finding}` waived in the plan)"
+    )]
+    Uncovered {
+        /// The new fix.
+        id: FixId,
+        /// Its revision.
+        revision: u32,
+        /// The fix that goes.
+        other: FixId,
+        /// Its revision.
+        other_revision: u32,
+        /// Its component.
+        component: String,
+        /// Platform.
+        platform: HostedPlatform,
+        /// Version.
+        version: Version,
+        /// The finding of a plan that says the same.
+        finding: String,
+    },
 }
 
 impl Classify for Error {
@@ -108,7 +130,8 @@ impl Classify for Error {
             | Self::Withdrawn { .. }
             | Self::Superseded { .. }
             | Self::Conflict { .. }
-            | Self::Overlap { .. } => Class::Refused,
+            | Self::Overlap { .. }
+            | Self::Uncovered { .. } => Class::Refused,
         }
     }
 }

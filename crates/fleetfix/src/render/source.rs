@@ -4,7 +4,7 @@
 use fleetfix_audit::bundle::{self, Contents, VerifiedBundle};
 use fleetfix_audit::channel::{self, Target, VerifiedChannel};
 use fleetfix_audit::{ChannelPlace, Rules, Stage, named};
-use fleetfix_model::document::channel::BundleState;
+use fleetfix_model::document::channel::{BundleState, ChannelBundle};
 use fleetfix_model::document::{FixBundle, FixPlan, FixRequest};
 use fleetfix_model::name::ChannelName;
 use fleetfix_model::{Reference, Repository};
@@ -46,6 +46,15 @@ pub struct Fixes {
     pub withdrawn: Vec<Contents>,
     /// Names of bundles that wait: what is there of them stays, and nothing is added.
     pub paused: Vec<String>,
+    /// Names of bundles that are over: the same holds for them.
+    pub expired: Vec<String>,
+}
+
+impl Fixes {
+    /// Nothing but these.
+    pub(crate) fn only(active: Vec<Contents>) -> Self {
+        Self { active, withdrawn: Vec::new(), paused: Vec::new(), expired: Vec::new() }
+    }
 }
 
 impl Source {
@@ -79,11 +88,7 @@ impl Source {
                     stage: Stage::Fleet,
                 };
                 let held = named::held_by_policy(&client, bundle, &rules).await?;
-                Ok(Fixes {
-                    active: vec![contents(&held)],
-                    withdrawn: Vec::new(),
-                    paused: Vec::new(),
-                })
+                Ok(Fixes::only(vec![contents(&held)]))
             }
             (Given::Policy(_), None) => Err(Failure::usage(
                 "the policy comes with the channel [give --root FILE instead of --policy]",
@@ -121,6 +126,10 @@ async fn one(
     let digest = client.store(&reference.repository).get(reference).await?.digest;
     let found = channel.bundles().iter().find(|bundle| bundle.manifest().digest == digest);
     let name = &channel.document().name;
+    if channel.expired().iter().any(|entry| entry.bundle.digest == digest) {
+        return Err(Failure::refused(format!("{reference} is over: it has expired"))
+            .hint("publish a new revision that expires later"));
+    }
     let Some(bundle) = found else {
         return Err(Failure::refused(format!("{reference} is not active in channel `{name}`")));
     };
@@ -128,12 +137,12 @@ async fn one(
         return Err(Failure::refused(format!("{reference} is paused in channel `{name}`"))
             .hint("somebody stopped it: see `fleetfix verify channel`"));
     }
-    Ok(Fixes { active: vec![contents(bundle)], withdrawn: Vec::new(), paused: Vec::new() })
+    Ok(Fixes::only(vec![contents(bundle)]))
 }
 
 /// Every bundle of a channel.
 async fn all(client: &Client, channel: &VerifiedChannel) -> Result<Fixes, Failure> {
-    let mut fixes = Fixes { active: Vec::new(), withdrawn: Vec::new(), paused: Vec::new() };
+    let mut fixes = Fixes::only(Vec::new());
     for bundle in channel.bundles() {
         if channel.is_paused(bundle.manifest().digest) {
             let FixBundle { id, revision, .. } = bundle.document();
@@ -142,6 +151,9 @@ async fn all(client: &Client, channel: &VerifiedChannel) -> Result<Fixes, Failur
             fixes.active.push(contents(bundle));
         }
     }
+    // Taking them away would bring back what they fix: that takes somebody's word, not a clock.
+    let named = |over: &ChannelBundle| format!("{} revision {}", over.id, over.revision);
+    fixes.expired = channel.expired().iter().map(named).collect();
     let entries = channel.document().bundles.iter();
     for entry in entries.filter(|entry| entry.state == BundleState::Withdrawn) {
         // The channel names it by digest: what is read is what was withdrawn.

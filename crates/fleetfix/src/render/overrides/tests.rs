@@ -55,11 +55,11 @@ fn after(fixes: &Fixes, now: Option<&str>) -> Result<Option<String>, Failure> {
 }
 
 fn active(contents: Contents) -> Fixes {
-    Fixes { active: vec![contents], withdrawn: Vec::new(), paused: Vec::new() }
+    Fixes::only(vec![contents])
 }
 
 fn withdrawn(contents: Contents) -> Fixes {
-    Fixes { active: Vec::new(), withdrawn: vec![contents], paused: Vec::new() }
+    Fixes { withdrawn: vec![contents], ..Fixes::only(Vec::new()) }
 }
 
 #[test]
