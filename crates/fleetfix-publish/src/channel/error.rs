@@ -99,26 +99,25 @@ pub enum Error {
     },
     /// A version that only the replaced bundle covers would lose its fix.
     #[error(
-        "{id} revision {revision} takes the place of {other} revision {other_revision}, and {platform} {version} has its `{component}` only from that one (cover it as well, or have `{finding}` waived in the plan)"
+        "{id} takes the place of {other}, and {platform} {version} has its `{component}` only from that one (cover it as well, or have `{}` waived in the plan)", uncovered(.other)
     )]
     Uncovered {
         /// The new fix.
         id: FixId,
-        /// Its revision.
-        revision: u32,
-        /// The fix that goes.
+        /// The fix that goes, or the id again where an older revision does.
         other: FixId,
-        /// Its revision.
-        other_revision: u32,
         /// Its component.
         component: String,
         /// Platform.
         platform: HostedPlatform,
         /// Version.
         version: Version,
-        /// The finding of a plan that says the same.
-        finding: String,
     },
+}
+
+/// The finding of a plan that says the same as [`Error::Uncovered`].
+pub(super) fn uncovered(other: &FixId) -> String {
+    format!("conflict/{}/uncovered", other.as_str().to_ascii_lowercase())
 }
 
 impl Classify for Error {

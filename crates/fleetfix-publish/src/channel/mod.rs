@@ -3,12 +3,12 @@
 mod error;
 
 use fleetfix_audit::channel::conflict::{self, Conflict};
-use fleetfix_model::Version;
 use fleetfix_model::document::channel::{BundleState, ChannelBundle};
 use fleetfix_model::document::finding::Finding;
 use fleetfix_model::document::plan::Status;
 use fleetfix_model::document::{Channel, FixBundle, FixPlan};
 use fleetfix_model::name::FixId;
+use fleetfix_model::{HostedPlatform, Version};
 
 pub use error::Error;
 
@@ -78,26 +78,23 @@ fn all_covered(new: &FixBundle, plan: &FixPlan, old: &FixBundle) -> Result<(), E
         let mut rows = plan.rows.iter().filter(|row| row.status == Status::FixedInPayload);
         new.id == old.id && rows.any(|row| row.platform == platform && row.version == *version)
     };
-    let finding = format!("conflict/{}/uncovered", old.id.as_str().to_ascii_lowercase());
+    let finding = error::uncovered(&old.id);
     let is_waived = |found: &Finding| found.id.as_str() == finding && found.waiver.is_some();
     if plan.findings.iter().any(is_waived) {
         return Ok(());
     }
     let same = new.component == old.component;
-    let lost = conflict::places(old).into_iter().find(|(platform, version)| {
-        !(same && covered.contains(&(*platform, *version))) && !in_payload(*platform, version)
-    });
-    match lost {
+    let kept = |place: &(HostedPlatform, &Version)| {
+        (same && covered.contains(place)) || in_payload(place.0, place.1)
+    };
+    match conflict::places(old).into_iter().find(|place| !kept(place)) {
         None => Ok(()),
         Some((platform, version)) => Err(Error::Uncovered {
             id: new.id.clone(),
-            revision: new.revision,
             other: old.id.clone(),
-            other_revision: old.revision,
             component: old.component.to_string(),
             platform,
             version: version.clone(),
-            finding,
         }),
     }
 }
