@@ -157,7 +157,7 @@ impl Judged {
     }
 
     /// The same as the error of whoever cannot go on without `subject`.
-    pub fn error_about(&self, subject: impl ToString) -> Error {
+    pub fn error_about(&self, subject: &impl ToString) -> Error {
         Error::ended(subject.to_string(), self.ending())
     }
 

@@ -115,7 +115,7 @@ impl BundleAudit {
     ///
     /// # Errors
     /// [`Error::DoesNotHold`], about `subject`.
-    pub fn holding(self, subject: impl ToString) -> Result<VerifiedBundle, Error> {
+    pub fn holding(self, subject: &impl ToString) -> Result<VerifiedBundle, Error> {
         self.verified.ok_or_else(|| self.judged.error_about(subject))
     }
 }

@@ -98,7 +98,7 @@ impl Before {
             let store = fleet.store(&entry.repository);
             let contents: Contents =
                 audit::read(&store, &entry.bundle).await.map_err(|judged| {
-                    judged.error_about(format_args!("bundle {} r{}", entry.id, entry.revision))
+                    judged.error_about(&format_args!("bundle {} r{}", entry.id, entry.revision))
                 })?;
             active.push(contents.bundle);
         }
@@ -131,7 +131,7 @@ impl Before {
             listed: Some((next, entry)),
         };
         let found = audit::verify(&subject, &rules).await;
-        Ok(found.holding("the fleet would refuse it")?)
+        Ok(found.holding(&"the fleet would refuse it")?)
     }
 }
 
@@ -179,6 +179,6 @@ impl Build {
         };
         let found = audit::verify(&subject, &rules).await;
         let bundle = self.place.below(&self.repository).at(self.manifest.digest);
-        Ok(found.holding(bundle)?)
+        Ok(found.holding(&bundle)?)
     }
 }

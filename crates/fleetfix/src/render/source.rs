@@ -160,7 +160,7 @@ async fn all(client: &Client, channel: &VerifiedChannel) -> Result<Fixes, Failur
         let store = client.store(&channel.fleet().below(&entry.repository));
         let named = format!("withdrawn {} r{}", entry.id, entry.revision);
         let read = bundle::read(&store, &entry.bundle).await;
-        let read = read.map_err(|judged| judged.error_about(named))?;
+        let read = read.map_err(|judged| judged.error_about(&named))?;
         fixes.withdrawn.push(read);
     }
     Ok(fixes)
