@@ -74,16 +74,15 @@ async fn a_withdrawn_bundle_is_told_and_not_verified() {
     assert_eq!(audit.verified.unwrap().bundles().len(), 0);
 }
 
-fn pause(made: &Made) -> Option<serde_json::Value> {
-    Some(
-        json!({"apiVersion": "fleetfix.openshift.io/v1alpha1", "kind": "Pause", "channel": "stable",
-        "bundles": [{"bundle": made.bundle.digest, "by": "ann", "reason": "hold on", "issued": NOW}]}),
-    )
+fn hold_on(made: &Made) -> serde_json::Value {
+    json!({"apiVersion": "fleetfix.openshift.io/v1alpha1", "kind": "Pause", "channel": "stable",
+        "bundles": [{"bundle": made.bundle.digest, "by": "ann", "reason": "hold on", "issued": NOW}]})
 }
 
 #[tokio::test]
 async fn a_paused_bundle_is_verified_and_told() {
-    let fleet = Fleet::make(&Recipe { pause, ..Recipe::default() }).await;
+    let fleet =
+        Fleet::make(&Recipe { pause: |made| Some(hold_on(made)), ..Recipe::default() }).await;
     let audit = fleet.verify().await.unwrap();
     let paused = find(&audit.concluded.verdict.checks, "paused").unwrap();
     assert!(paused.detail.contains("hold on"), "{paused:?}");
@@ -96,6 +95,7 @@ async fn a_pause_is_over_once_the_channel_says_so_and_a_later_one_holds() {
         channel["resumed"] =
             json!([{"bundle": made.bundle.digest, "until": until, "reason": "fine again"}]);
     }
+    let pause = |made: &Made| Some(hold_on(made));
     let over = Recipe { pause, channel: |c, made| resume(c, made, NOW), ..Recipe::default() };
     let earlier = |c: &mut serde_json::Value, made: &Made| resume(c, made, "2026-05-31T23:59:59Z");
     let again = Recipe { pause, channel: earlier, ..Recipe::default() };
