@@ -8,6 +8,7 @@ use fleetfix_tests::child;
 use fleetfix_tests::lab::Place;
 use fleetfix_tests::proxy::Request;
 use fleetfix_tests::registry::{Kind, Registry};
+use fleetfix_tests::request;
 use fleetfix_tests::tree::{copy, files};
 
 use crate::refusals::one_line;
@@ -71,6 +72,26 @@ fn a_fleet_is_made_once() {
     assert_eq!(fs::read(chain.lab.bench.path("root.json")).unwrap(), root);
     assert!(files(&fleet) == before, "the fleet changed");
 
+    // What a run with other keys or thresholds promises is not there.
+    let init = |change: fn(&Chain, &mut Vec<String>)| {
+        let mut args = chain.init_args();
+        change(&chain, &mut args);
+        chain.lab.bench.run("fleetfix-publish", args)
+    };
+    let other: [fn(&Chain, &mut Vec<String>); 3] = [
+        |_, args| args.push("--publisher-threshold=1".to_owned()),
+        |chain, args| args.push(format!("--policy-key={}", chain.people.rita.private())),
+        |chain, args| {
+            let at = args.iter().position(|arg| arg == "--pause-key").unwrap();
+            args[at + 1] = chain.people.rita.private();
+        },
+    ];
+    for change in other {
+        one_line(&init(change), 10, "publisher, policy or pause keys");
+    }
+    init(|_, args| args.push("--publisher-threshold=2".to_owned())).success();
+    assert!(files(&fleet) == before, "the fleet changed");
+
     // Other people's root is none of this fleet.
     let others = Chain::new(Place::Layout);
     chain.people = others.people.clone();
@@ -127,20 +148,31 @@ fn a_registry_that_was_rolled_back_is_refused_by_whoever_remembers() {
     let (mut chain, bundle) = approved(Place::Registry(Kind::Distribution));
     let saved = chain.lab.clients.path("saved");
     copy(&chain.lab.registry().store(), &saved);
-    let publish = |chain: &Chain, more: &[&str]| {
-        let mut args = chain.publish_args(&bundle, &["alice", "bob"], &chain.people.publishers);
-        args.extend(more.iter().map(|arg| (*arg).to_owned()));
-        chain.lab.bench.run("fleetfix-publish", args)
+    let memory = |args: Vec<String>, instead: &[&str]| {
+        let mut args = args;
+        let at = args.iter().position(|arg| arg == "--state").unwrap();
+        args.splice(at..at + 2, instead.iter().map(|arg| (*arg).to_owned()));
+        args
     };
-    publish(&chain, &["--state", "publisher"]).success();
+    let publish_args =
+        |chain: &Chain| chain.publish_args(&bundle, &["alice", "bob"], &chain.people.publishers);
+    let run = |chain: &Chain, args: Vec<String>| chain.lab.bench.run("fleetfix-publish", args);
+    run(&chain, publish_args(&chain)).success().says("the first state that --state sees");
     let old = Registry::over(Kind::Distribution, |store| copy(&saved, store));
     chain.lab.replace_registry(old);
-    chain.lab.proxy().forget();
-    one_line(&publish(&chain, &["--state", "publisher"]), 10, "version");
-    let writes = chain.lab.proxy().requests().into_iter().filter(Request::is_write).count();
-    assert_eq!(writes, 0, "a refusal writes nothing");
-    // Whoever remembers nothing cannot see it, and is told so.
-    publish(&chain, &[]).success().says("not checked: rollback");
+    for args in [publish_args(&chain), chain.refresh_args()] {
+        chain.lab.proxy().forget();
+        one_line(&run(&chain, args.clone()), 10, "version");
+        // Without a memory nobody could see it: that has to be said, not left out.
+        for (instead, says) in [(&[][..], "--no-memory"), (&["--state=a", "--no-memory"], "one of")]
+        {
+            one_line(&run(&chain, memory(args.clone(), instead)), 2, says);
+        }
+        let writes = chain.lab.proxy().requests().into_iter().filter(Request::is_write).count();
+        assert_eq!(writes, 0, "a refusal writes nothing");
+    }
+    let blind = memory(publish_args(&chain), &["--no-memory"]);
+    run(&chain, blind).success().says("not checked: rollback");
 }
 
 #[test]
@@ -161,6 +193,8 @@ fn at_once(place: Place) {
         let mut args = chain.publish_args(&bundle, &["alice", "bob"], &chain.people.publishers);
         let at = args.iter().position(|arg| arg == "--tuf-dir").unwrap();
         name.clone_into(&mut args[at + 1]);
+        let at = args.iter().position(|arg| arg == "--state").unwrap();
+        args[at + 1] = format!("{name}-state");
         child::spawn(&mut chain.lab.bench.command("fleetfix-publish", args))
     };
     let both = [start("tuf-one"), start("tuf-two")];
@@ -181,4 +215,56 @@ fn at_once(place: Place) {
     // And whoever lost does as told.
     let again = chain.publish(&bundle, &["alice", "bob"]).success().json();
     assert_eq!(again["written"], false, "{again}");
+}
+
+#[test]
+fn a_refresh_renews_what_the_given_keys_fill_and_says_how_the_rest_is() {
+    let chain = Chain::new(Place::Layout);
+    chain.init().success();
+    let people = &chain.people;
+    // By these lifetimes all that people sign is in its last third.
+    let refresh = |keys: &[&fleetfix_tests::keys::KeyPair]| {
+        let mut args = chain.refresh_args();
+        args.extend(["--root-days=3650", "--channel-days=3650"].map(str::to_owned));
+        args.extend(keys.iter().map(|key| format!("--role-key={}", key.private())));
+        let output = chain.lab.bench.run("fleetfix-publish", args).success();
+        let left = output.json()["endingSoon"].as_array().unwrap().clone();
+        (output, left.iter().map(|role| role.as_str().unwrap().to_owned()).collect::<Vec<_>>())
+    };
+    let [pat, quinn] = &people.publishers;
+    let all = ["root", "targets", "publishers", "policy", "pause"];
+    assert_eq!(refresh(&[]).1, all);
+    // One of two publishers is no publisher, and keeps nothing from being fresh.
+    assert_eq!(refresh(&[pat]).1, all);
+    let (output, left) = refresh(&[pat, quinn]);
+    assert_eq!(left, ["root", "targets", "policy", "pause"]);
+    output
+        .says("role root ends soon: whoever holds the root keys")
+        .says("renew it with --role-key");
+    assert_eq!(refresh(&[&people.policy_owner, &people.pause]).1, ["root", "targets"]);
+    assert_eq!(refresh(&[&people.root]).1, ["root"]);
+    chain.verify("channel", &chain.channel(), &[]).success();
+}
+
+#[test]
+fn a_revision_that_leaves_a_version_without_its_fix_is_not_published() {
+    let (chain, bundle) = approved(Place::Layout);
+    chain.publish(&bundle, &["alice", "bob"]).success();
+    let fleet = chain.lab.bench.path("images/fleet");
+    let before = files(&fleet);
+    let next = |revision: u32, from: &str, to: &str| {
+        let head = format!("kind: FixRequest\nrevision: {revision}");
+        let text = request::text().replacen("kind: FixRequest", &head, 1).replace(from, to);
+        fs::write(chain.lab.bench.path("request.yaml"), text).unwrap();
+        let bundle = chain.build();
+        for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
+            chain.approve(&bundle, name, key).success();
+        }
+        chain.publish(&bundle, &["alice", "bob"])
+    };
+    let (wide, narrow) = ("versions: [4.20.1, 4.20.2]", "versions: [4.20.1]");
+    let lost = next(2, wide, narrow);
+    one_line(&lost, 10, "AWS 4.20.2 has its `hypershift` only from that one");
+    assert!(files(&fleet) == before, "the fleet changed");
+    next(3, narrow, wide).success();
 }

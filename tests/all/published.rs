@@ -188,3 +188,28 @@ fn one_publisher_of_two_cannot_move_the_channel() {
     }
     chain.publish(&bundle, &["alice", "bob"]).success();
 }
+
+/// Evidence comes after what it is about: that of one image is not moved with another one.
+#[test]
+fn no_signature_or_attestation_comes_before_its_image() {
+    let chain = Chain::new(Place::Registry(Kind::Distribution));
+    let bundle = chain.build();
+    assert!(chain.published().len() > 1, "several images");
+    chain.lab.proxy().forget();
+    chain.release(&bundle);
+    let writes = chain.lab.proxy().requests().into_iter().filter(Request::is_write);
+    let mut there = std::collections::BTreeSet::new();
+    let mut evidence = 0;
+    for write in writes {
+        let Some((_, name)) = write.path.split_once("fleet/hypershift/manifests/") else {
+            continue;
+        };
+        let about = name.strip_suffix(".att").or_else(|| name.strip_suffix(".sig"));
+        if let Some(subject) = about.and_then(|about| about.strip_prefix("sha256-")) {
+            assert!(there.contains(&format!("sha256:{subject}")), "{name} before its subject");
+            evidence += 1;
+        }
+        there.insert(name.to_owned());
+    }
+    assert!(evidence >= 4, "{evidence} pieces of evidence");
+}

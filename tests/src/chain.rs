@@ -90,6 +90,11 @@ impl Chain {
 
     /// `fleetfix-publish init`: writes `root.json` and `tuf/`.
     pub fn init(&self) -> Output {
+        self.lab.bench.run("fleetfix-publish", self.init_args())
+    }
+
+    /// Its arguments.
+    pub fn init_args(&self) -> Vec<String> {
         let people = &self.people;
         let (fleet, policy) = (self.fleet(), people.policy.display().to_string());
         let keys = [
@@ -103,7 +108,7 @@ impl Chain {
             vec!["init".to_owned(), "--fleet".to_owned(), fleet, "--policy".to_owned(), policy];
         args.extend(keys.into_iter().flat_map(|(flag, key)| [flag.to_owned(), key.private()]));
         args.extend(self.to_the_channel());
-        self.lab.bench.run("fleetfix-publish", args)
+        args
     }
 
     /// Arguments of `fleetfix-publish bundle` with these approvals and publishers.
@@ -122,6 +127,7 @@ impl Chain {
             approvals.iter().flat_map(|name| ["--approval".to_owned(), format!("{name}.approval")]),
         );
         args.extend(self.to_the_channel());
+        args.extend(["--state".to_owned(), "publisher-state".to_owned()]);
         args
     }
 
@@ -134,11 +140,17 @@ impl Chain {
 
     /// `fleetfix-publish refresh`.
     pub fn refresh(&self) -> Output {
+        self.lab.bench.run("fleetfix-publish", self.refresh_args())
+    }
+
+    /// Its arguments.
+    pub fn refresh_args(&self) -> Vec<String> {
         let args = self.to_the_channel();
         let without_channel = args.chunks(2).filter(|pair| pair[0] != "--channel").flatten();
-        self.lab
-            .bench
-            .run("fleetfix-publish", [&"refresh".to_owned()].into_iter().chain(without_channel))
+        let mut args: Vec<String> =
+            [&"refresh".to_owned()].into_iter().chain(without_channel).cloned().collect();
+        args.extend(["--state".to_owned(), "publisher-state".to_owned()]);
+        args
     }
 
     /// Both approvals and the publication of a bundle to a new fleet.

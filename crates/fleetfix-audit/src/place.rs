@@ -41,12 +41,22 @@ impl ChannelPlace {
         }
     }
 
-    /// True if whoever holds the place can be asked for its newest state. A directory can be as old
-    /// as the day it was copied.
-    pub fn is_online(&self) -> bool {
+    /// Why whoever holds the place is not asked for its newest state, where that is so. A directory
+    /// can be as old as the day it was copied, and only one tag is moved to each new state.
+    pub fn not_the_newest(&self) -> Option<&'static str> {
+        const COPIED: &str = "a directory can be as old as the day it was copied; a registry is asked for its newest state";
         match self {
-            Self::Artifact(reference) => reference.repository.layout_dir().is_none(),
-            Self::Directory(_) => false,
+            Self::Artifact(reference) => {
+                let tag = reference.tag.as_ref().map(fleetfix_model::name::Tag::as_str);
+                if reference.repository.layout_dir().is_some() {
+                    Some(COPIED)
+                } else if reference.digest.is_some() || tag != Some(fleet::CURRENT) {
+                    Some("one state is named, and there may be newer ones [name the tag `current`]")
+                } else {
+                    None
+                }
+            }
+            Self::Directory(_) => Some(COPIED),
         }
     }
 }
@@ -85,18 +95,25 @@ impl FromStr for ChannelPlace {
 mod tests {
     use super::*;
 
+    /// The newest state of some day.
+    const PINNED: &str = "quay.io/org/fleet/channels:current@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
     #[test]
     fn places_and_their_fleets() {
         let table = [
-            ("quay.io/org/fleet/channels:current", Some("quay.io/org/fleet"), true),
-            ("oci:dir/fleet/channels:current", Some("oci:dir/fleet"), false),
-            ("tuf:dir", None, false),
+            ("quay.io/org/fleet/channels:current", Some("quay.io/org/fleet"), None),
+            ("quay.io/org/fleet/channels:state-3-ab", Some("quay.io/org/fleet"), Some("one state")),
+            (PINNED, Some("quay.io/org/fleet"), Some("one state")),
+            ("oci:dir/fleet/channels:current", Some("oci:dir/fleet"), Some("a directory")),
+            ("tuf:dir", None, Some("a directory")),
         ];
-        for (text, fleet, online) in table {
+        for (text, fleet, why) in table {
             let place: ChannelPlace = text.parse().unwrap();
             assert_eq!(place.to_string(), text);
             assert_eq!(place.fleet().map(|f| f.to_string()).as_deref(), fleet);
-            assert_eq!(place.is_online(), online);
+            let found = place.not_the_newest();
+            assert_eq!(found.is_some(), why.is_some(), "{text}: {found:?}");
+            assert!(found.unwrap_or_default().starts_with(why.unwrap_or_default()), "{found:?}");
         }
         for bad in ["", "tuf:", "channels", "quay.io/org/fleet/channels", "oci:dir"] {
             assert!(bad.parse::<ChannelPlace>().is_err(), "{bad:?}");

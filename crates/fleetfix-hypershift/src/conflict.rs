@@ -58,8 +58,10 @@ fn against(ours: Ours<'_>, bundle: &FixBundle) -> Result<Vec<Finding>, Error> {
         );
         return Ok(vec![refusal(&format!("{path}/revision"), message)?]);
     }
-    let replaced = same || names(ours.supersedes, bundle);
-    if !replaced && (names(ours.conflicts, bundle) || is_named(&bundle.conflicts, ours)) {
+    let replaced = same || names(ours.supersedes, &bundle.id, bundle.revision);
+    let excluded = names(ours.conflicts, &bundle.id, bundle.revision)
+        || names(&bundle.conflicts, ours.id, ours.revision);
+    if !replaced && excluded {
         let message = format!(
             "{told} is active, and one of the two says that they must not be active together: withdraw it, or supersede it"
         );
@@ -89,17 +91,9 @@ fn against(ours: Ours<'_>, bundle: &FixBundle) -> Result<Vec<Finding>, Error> {
     Ok(vec![refusal(&path, message)?])
 }
 
-/// True if a reference of the list means the bundle.
-fn names(references: &[FixReference], bundle: &FixBundle) -> bool {
-    references
-        .iter()
-        .any(|r| r.id == bundle.id && r.revision.is_none_or(|revision| revision == bundle.revision))
-}
-
-fn is_named(references: &[FixReference], ours: Ours<'_>) -> bool {
-    references
-        .iter()
-        .any(|r| r.id == *ours.id && r.revision.is_none_or(|revision| revision == ours.revision))
+/// True if a reference of the list means this revision of the fix.
+fn names(references: &[FixReference], id: &FixId, revision: u32) -> bool {
+    references.iter().any(|reference| reference.means(id, revision))
 }
 
 type Places = BTreeSet<(HostedPlatform, Version)>;

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fleetfix_audit::bundle::VerifiedBundle;
+use fleetfix_audit::channel::VerifiedChannel;
 use fleetfix_hypershift::conflict::{self, Ours};
 use fleetfix_hypershift::coverage::{Covered, Expanded, paths};
 use fleetfix_model::document::plan::{FixPlan, FixPlanKind, Row, Status, cleaned};
-use fleetfix_model::document::rollout::RetireWhen;
+use fleetfix_model::document::rollout::{FixReference, RetireWhen};
 use fleetfix_model::document::{Document, FixRequest};
+use fleetfix_model::name::FixId;
 use fleetfix_model::{Digest, HostedPlatform, Minor, Version};
 use fleetfix_release::Index;
 
@@ -69,14 +71,16 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
     if let Some(clusters) = &given.clusters {
         findings.extend(judge::proxied(clusters, &tag, &coverage, payloads).map_err(named)?);
     }
+    let supersedes = pinned(&document.supersedes, given.channel.as_ref());
+    let conflicts = pinned(&document.conflicts, given.channel.as_ref());
     if let Some(channel) = &given.channel {
         let ours = Ours {
             id: &request.id,
             revision: document.revision(),
             component: &tag,
             coverage: &coverage,
-            supersedes: &document.supersedes,
-            conflicts: &document.conflicts,
+            supersedes: &supersedes,
+            conflicts: &conflicts,
         };
         let active = channel.bundles().iter().map(VerifiedBundle::document);
         findings.extend(conflict::judge(ours, active).map_err(named)?);
@@ -112,8 +116,8 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
         impact: delivered.impacts,
         checks: check::of(given, &parts.not_made),
         findings: findings.waived(&document.waivers).map_err(named)?,
-        supersedes: sorted(&document.supersedes),
-        conflicts: sorted(&document.conflicts),
+        supersedes,
+        conflicts,
         targets: document.targets.clone(),
         rollout: document.rollout.clone(),
         health_gates: document.health_gates.clone(),
@@ -161,7 +165,13 @@ fn retire_when(request: &FixRequest) -> Option<RetireWhen> {
     Some(RetireWhen { all_clusters_at_or_above: last.into_values().cloned().collect() })
 }
 
-fn sorted<T: Clone + Ord>(items: &[T]) -> Vec<T> {
-    let set: BTreeSet<T> = items.iter().cloned().collect();
+/// Other fixes, each up to the revision that the channel has: one that comes later is another matter.
+fn pinned(references: &[FixReference], channel: Option<&VerifiedChannel>) -> Vec<FixReference> {
+    let there = |id: &FixId| {
+        let bundles = &channel?.document().bundles;
+        bundles.iter().find(|entry| entry.id == *id).map(|entry| entry.revision)
+    };
+    let set: BTreeSet<FixReference> =
+        references.iter().map(|reference| reference.pinned(there(&reference.id))).collect();
     set.into_iter().collect()
 }

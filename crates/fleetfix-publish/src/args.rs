@@ -10,7 +10,7 @@ use fleetfix_trust::tuf::edit::Current;
 use crate::expiry::ExpiryArgs;
 use crate::fleet::Fleet;
 use crate::keys::{Keys, PasswordArgs};
-use crate::state::{self, Published, StateArgs};
+use crate::state::{self, Memory, Published};
 
 /// The fleet and what its channel's repository is kept with.
 #[derive(Clone, Debug, clap::Args)]
@@ -70,7 +70,7 @@ impl FleetArgs {
         &self,
         context: &Context,
         fleet: &Fleet,
-        remembered: &StateArgs,
+        memory: &Memory,
     ) -> Result<Opened, Failure> {
         let place = state::place(fleet)?;
         let published = state::load(fleet).await?.ok_or_else(|| {
@@ -78,7 +78,7 @@ impl FleetArgs {
                 .hint("begin with fleetfix-publish init")
         })?;
         let root = self.root()?;
-        let current = remembered.open(context, &root, &published.state).await;
+        let current = memory.open(context, &root, &published.state).await;
         let current = current.map_err(|failure| failure.about(&place))?;
         Ok(Opened { root, published, current })
     }

@@ -157,6 +157,12 @@ impl Args {
         }
         let current =
             Current::open(root, there).await.map_err(|e| Failure::from(e).about(&place))?;
+        let delegating = current.contents().role(Role::Targets.name());
+        let delegating = delegating.map_or_else(String::new, |role| role.file.clone());
+        let first = Role::Targets.file_name(1);
+        if delegations(current.state(), &delegating)? != delegations(ours, &first)? {
+            return Err(other("set or threshold of publisher, policy or pause keys"));
+        }
         for (name, bytes) in targets {
             let found = current.contents().target(name).ok_or_else(|| other(name))?;
             if name == policy::TARGET_NAME && found.as_slice() != bytes.as_slice() {
@@ -234,4 +240,13 @@ fn first_root(state: &TufState) -> Result<&[u8], Failure> {
 fn keys_of(root: &[u8]) -> Result<Value, Failure> {
     let root = fleetfix_model::canonical::from_bounded_json(root)?;
     Ok(json!([root.pointer("/signed/keys"), root.pointer("/signed/roles")]))
+}
+
+/// Who signs what, as a targets file of a state says.
+fn delegations(state: &TufState, file: &str) -> Result<Option<Value>, Failure> {
+    let targets = state.metadata.get(file);
+    let targets =
+        targets.ok_or_else(|| Failure::input(format!("the TUF repository has no {file}")))?;
+    let targets = fleetfix_model::canonical::from_bounded_json(targets)?;
+    Ok(targets.pointer("/signed/delegations").cloned())
 }

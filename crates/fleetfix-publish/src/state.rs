@@ -78,13 +78,36 @@ fn moved(store: &Store, tag: &Tag, there: Option<Digest>) -> Failure {
 /// What a publisher remembers of the channel, so that nobody has it build on an older state.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct StateArgs {
-    /// Directory that remembers the last state published or seen; without it an older state that
-    /// somebody put back is not noticed.
+    /// Directory that remembers the last state published or seen, kept from run to run
     #[arg(long, env = "FLEETFIX_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// Build on whatever state is there: nobody notices an older one that somebody put back, and
+    /// what was withdrawn or revoked since is active again
+    #[arg(long, env = "FLEETFIX_NO_MEMORY")]
+    pub no_memory: bool,
 }
 
+/// Where a publisher's memory is, or that it was said to have none. A timestamp on an older state
+/// makes it new for every client that remembers nothing, so one of the two has to be said.
+#[derive(Clone, Debug)]
+pub struct Memory(Option<PathBuf>);
+
 impl StateArgs {
+    /// Which of the two was said; both or none is a mistake.
+    pub fn memory(&self) -> Result<Memory, Failure> {
+        match (&self.state, self.no_memory) {
+            (Some(dir), false) => Ok(Memory(Some(dir.clone()))),
+            (None, true) => Ok(Memory(None)),
+            (Some(_), true) => Err(Failure::usage("--state and --no-memory: give one of them")),
+            (None, false) => {
+                Err(Failure::usage("nothing is remembered that an older state could be noticed by")
+                    .hint("give --state DIR, kept from run to run, or --no-memory"))
+            }
+        }
+    }
+}
+
+impl Memory {
     /// Opens a state that is not older than the one remembered.
     pub async fn open(
         &self,
@@ -92,10 +115,15 @@ impl StateArgs {
         root: &[u8],
         state: &TufState,
     ) -> Result<Current, Failure> {
-        if self.state.is_none() {
-            context.step("not checked: rollback: no state is remembered (give --state DIR)");
+        let current = Current::open_after(root, state, self.0.as_deref()).await?;
+        match current.memory() {
+            tuf::Memory::None => context.step("not checked: rollback: --no-memory"),
+            tuf::Memory::First => {
+                context.step("not checked: rollback: the first state that --state sees");
+            }
+            tuf::Memory::Checked { .. } => {}
         }
-        Ok(Current::open_after(root, state, self.state.as_deref()).await?)
+        Ok(current)
     }
 
     /// Remembers what was published.
@@ -105,7 +133,7 @@ impl StateArgs {
         state: &TufState,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        if let Some(dir) = &self.state {
+        if let Some(dir) = &self.0 {
             tuf::verify(root, state, now, Some(dir)).await?;
         }
         Ok(())

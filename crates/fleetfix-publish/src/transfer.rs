@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fleetfix_audit::bundle::{Evidence, VerifiedBundle};
-use fleetfix_audit::image::signature::docker_reference;
+use fleetfix_audit::image::signature::{digests, docker_reference};
 use fleetfix_model::name::{RepositoryPath, Tag};
 use fleetfix_model::{Class, Digest, Repository, media};
 use fleetfix_registry::attach::{Attachment, Kind, attach};
@@ -39,7 +39,9 @@ impl Candidate<'_> {
             let to = fleet.store(&image.repository);
             context.step(format_args!("copying {} to {}", image.tag, to.repository()));
             manifest(&from, &to, &image.tag, image.index.digest).await?;
-            let about_it = |evidence: &&Evidence| evidence.repository == image.repository;
+            // Images of one component lie in one repository: the rest of it is about others.
+            let digests = digests(image);
+            let about_it = |evidence: &&Evidence| digests.contains(&evidence.subject);
             evidence(&to, self.bundle.evidence().iter().filter(about_it)).await?;
             release::sign_image(&to, image, &docker_reference(&bundle.fleet, image), key).await?;
         }

@@ -9,6 +9,7 @@
 //! DIR/fleet/       what the fleet reads: images, bundles, channels
 //! DIR/tuf/         the channel as an ordinary TUF repository
 //! DIR/state/       what the verifier remembers
+//! DIR/publisher-state/  what the publisher remembers
 //! ```
 
 use std::fmt::Write as _;
@@ -248,7 +249,11 @@ impl Args {
         let args = [
             vec!["bundle".to_owned()],
             common,
-            flags(&[("--bundle", bundle.to_owned()), ("--release-key", keys.one("release"))]),
+            flags(&[
+                ("--bundle", bundle.to_owned()),
+                ("--release-key", keys.one("release")),
+                ("--state", path("publisher-state")),
+            ]),
             approvals.into_iter().map(|file| format!("--approval={file}")).collect(),
             publishers,
             self.password(),

@@ -268,3 +268,33 @@ fn a_plan_with_finished_images_is_rendered_while_its_waivers_hold() {
     upstream.plan(&short_request(affected), &[]).success();
     one_line(&render(&[]), 11, "no finished image is named for 4.20");
 }
+
+/// What the clock ended stays where it is: taking it away would bring back what it fixes.
+#[test]
+fn a_fix_that_is_over_is_told_and_stays() {
+    let mut chain = Chain::new(Place::Layout);
+    let bench = &chain.lab.bench;
+    let end = std::process::Command::new("date")
+        .args(["--utc", "--date=+1 hour", "+%Y-%m-%dT%H:%M:%SZ"])
+        .output()
+        .unwrap();
+    let end = String::from_utf8(end.stdout).unwrap();
+    let text = fs::read_to_string(bench.path("request.yaml")).unwrap();
+    fs::write(bench.path("request.yaml"), format!("{text}expires: {end}")).unwrap();
+    let bundle = chain.build();
+    chain.release(&bundle);
+    fs::write(file(&chain), "platforms:\n  aws:\n    overrides: []\n").unwrap();
+    render(&chain, &[]).success();
+    let before = fs::read_to_string(file(&chain)).unwrap();
+    assert!(before.contains("4.20.1"), "{before}");
+
+    chain.lab.bench = std::mem::take(&mut chain.lab.bench).at_time("+2 hours");
+    chain.verify("channel", &chain.channel(), &[]).success().says("expired");
+    let there = format!("{}@{}", chain.lab.at("fleet/bundles"), bundle.split_once('@').unwrap().1);
+    chain.verify("bundle", &there, &[]).code(10).says("ended at");
+    let rendered = render(&chain, &[]).success().says("has expired").json();
+    assert_eq!(rendered["expired"].as_array().unwrap().len(), 1, "{rendered}");
+    assert_eq!(fs::read_to_string(file(&chain)).unwrap(), before);
+    let args = ["render", "overrides", "--bundle", &there, "--root", "root.json"];
+    one_line(&chain.lab.bench.run("fleetfix", args), 10, "expired");
+}

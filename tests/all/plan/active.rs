@@ -6,6 +6,7 @@ use fleetfix_tests::chain::Chain;
 use fleetfix_tests::child::Output;
 use fleetfix_tests::lab::Place;
 use fleetfix_tests::request;
+use serde_json::json;
 
 use super::upstream::{but, refused};
 
@@ -37,6 +38,8 @@ fn an_active_fix_for_the_same_place() {
     }
     assert_eq!(made["bases"].as_array().unwrap().len(), 2);
     assert_eq!(made["inputs"][0]["name"], "channel stable");
+    // The revision that is there, and none that comes later.
+    assert_eq!(made["supersedes"], json!([{"id": request::FIX_ID, "revision": 1}]));
 
     // A channel is never read without a trust root, and another root trusts nothing of it.
     plan(&supersedes, &[]).code(2);

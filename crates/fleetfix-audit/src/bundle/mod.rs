@@ -106,6 +106,8 @@ pub struct BundleAudit {
     pub judged: Judged,
     /// The bundle, if all of them hold.
     pub verified: Option<VerifiedBundle>,
+    /// When it ended, where it is over: nothing else of it is checked then.
+    pub ended: Option<Timestamp>,
 }
 
 impl BundleAudit {
@@ -126,16 +128,23 @@ pub async fn verify(subject: &Subject<'_>, rules: &Rules<'_>) -> BundleAudit {
         Ok(contents) => contents,
         Err(judged) => {
             let judged = Judged::all(CHECK, store.repository().at(digest), vec![judged]);
-            return BundleAudit { judged, verified: None };
+            return BundleAudit { judged, verified: None, ended: None };
         }
     };
     let Contents { bundle, plan, request } = &contents;
+    let name =
+        format!("{} revision {}, {}", bundle.id, bundle.revision, store.repository().at(digest));
+    if let Some(end) = bundle.expires.filter(|end| *end <= rules.now) {
+        let detail = format!("ended at {end}, it is {}", rules.now);
+        let judged = Judged::all(CHECK, name, vec![Judged::refused("expiry", "", detail)]);
+        return BundleAudit { judged, verified: None, ended: Some(end) };
+    }
     let mut parts = vec![
         Judged::holds("documents", "", "bundle, request and plan, each in its canonical form"),
         identity(subject, bundle, rules),
         tag(&store, bundle, digest).await,
         revocation(subject, bundle),
-        expiry(bundle, rules.now),
+        expiry(bundle),
         counted(rules),
         bases(bundle, rules),
         agreement::check(Documents { request, plan, bundle }, rules.counted),
@@ -160,8 +169,6 @@ pub async fn verify(subject: &Subject<'_>, rules: &Rules<'_>) -> BundleAudit {
             None
         }
     };
-    let name =
-        format!("{} revision {}, {}", bundle.id, bundle.revision, store.repository().at(digest));
     let judged = Judged::all(CHECK, name, parts);
     let verified = approvals.filter(|_| judged.is_good()).map(|approvals| VerifiedBundle {
         manifest: subject.manifest.clone(),
@@ -169,7 +176,7 @@ pub async fn verify(subject: &Subject<'_>, rules: &Rules<'_>) -> BundleAudit {
         approvals,
         evidence,
     });
-    BundleAudit { judged, verified }
+    BundleAudit { judged, verified, ended: None }
 }
 
 /// The bundle is for this fleet, and it is the one that the channel names.
@@ -221,12 +228,10 @@ fn revocation(subject: &Subject<'_>, bundle: &FixBundle) -> Judged {
     Judged::all("revocation", "", revoked)
 }
 
-fn expiry(bundle: &FixBundle, now: Timestamp) -> Judged {
-    match bundle.expires {
-        None => Judged::holds("expiry", "", "it has none"),
-        Some(end) if now < end => Judged::holds("expiry", "", format!("good until {end}")),
-        Some(end) => Judged::refused("expiry", "", format!("ended at {end}, it is {now}")),
-    }
+/// Of a bundle that is not over.
+fn expiry(bundle: &FixBundle) -> Judged {
+    let until = bundle.expires.map(|end| format!("good until {end}"));
+    Judged::holds("expiry", "", until.as_deref().unwrap_or("it has none"))
 }
 
 /// Approvals are judged at the time that the channel states; one that is still to come is a mistake,

@@ -57,12 +57,11 @@ pub(super) fn check(bundles: &[&FixBundle]) -> Judged {
 }
 
 fn excludes(one: &FixBundle, other: &FixBundle) -> bool {
-    one.conflicts
-        .iter()
-        .any(|c| c.id == other.id && c.revision.is_none_or(|revision| revision == other.revision))
+    one.conflicts.iter().any(|named| named.means(&other.id, other.revision))
 }
 
-fn places(bundle: &FixBundle) -> BTreeSet<(HostedPlatform, &Version)> {
+/// Where a bundle replaces the image of its component.
+pub fn places(bundle: &FixBundle) -> BTreeSet<(HostedPlatform, &Version)> {
     let affects = bundle.affects.iter();
     affects.flat_map(|a| a.versions.iter().map(|v| (a.platform, &v.version))).collect()
 }

@@ -62,9 +62,11 @@ impl Followed {
         &self.fleet
     }
 
-    /// Who made a bundle wait, and why.
+    /// Who made a bundle wait, and why; `None` once the channel resumed it.
     pub fn paused(&self, bundle: Digest) -> Option<&PausedBundle> {
-        self.pause.as_ref()?.bundles.iter().find(|paused| paused.bundle == bundle)
+        let paused = self.pause.as_ref()?.bundles.iter().find(|paused| paused.bundle == bundle)?;
+        let resumed = self.channel.resumed.iter().find(|resumed| resumed.bundle == bundle);
+        resumed.is_none_or(|resumed| paused.issued > resumed.until).then_some(paused)
     }
 }
 
@@ -160,16 +162,15 @@ fn freshness(place: &ChannelPlace, repository: &tuf::Repository, parts: &mut Vec
     const CHECK: &str = "freshness";
     let subject = format!("state {}", repository.version("timestamp"));
     let remembered = matches!(repository.memory(), Memory::Checked { .. });
-    let fresh = place.is_online() && remembered;
-    parts.push(if fresh {
-        Judged::holds(CHECK, subject, "the newest one that the registry has")
-    } else if remembered {
-        let why = "a directory can be as old as the day it was copied; a registry is asked for its newest state";
-        Judged::not_made(CHECK, subject, why)
-    } else {
-        Judged::not_made(CHECK, subject, "no older state is remembered that it could be compared with")
-    });
-    fresh
+    let why = match place.not_the_newest() {
+        _ if !remembered => Some("no older state is remembered that it could be compared with"),
+        why => why,
+    };
+    parts.push(why.map_or_else(
+        || Judged::holds(CHECK, &subject, "the newest one that the registry has"),
+        |why| Judged::not_made(CHECK, &subject, why),
+    ));
+    why.is_none()
 }
 
 fn policy(repository: &tuf::Repository) -> Result<Policy, Judged> {

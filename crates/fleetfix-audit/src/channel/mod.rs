@@ -24,12 +24,15 @@ pub use follow::{Anchor, Followed, Opened, Target, follow};
 
 /// Name of the check of a bundle that the channel took back.
 const WITHDRAWN: &str = "withdrawn";
+/// Name of the check of a bundle that is over.
+const EXPIRED: &str = "expired";
 
 /// A channel that holds in every respect, with its active bundles. Only [`verify`] makes one.
 #[derive(Debug)]
 pub struct VerifiedChannel {
     followed: Followed,
     bundles: Vec<VerifiedBundle>,
+    expired: Vec<ChannelBundle>,
 }
 
 impl VerifiedChannel {
@@ -53,9 +56,16 @@ impl VerifiedChannel {
         &self.followed.fleet
     }
 
-    /// The active bundles, in the order of the channel. One that is paused is among them.
+    /// The active bundles, in the order of the channel. One that is paused is among them, one that is
+    /// over is not.
     pub fn bundles(&self) -> &[VerifiedBundle] {
         &self.bundles
+    }
+
+    /// Active entries whose bundles are over, in the order of the channel. Nothing takes them any
+    /// more; clusters that run them go on.
+    pub fn expired(&self) -> &[ChannelBundle] {
+        &self.expired
     }
 
     /// True if the bundle with this manifest waits.
@@ -95,22 +105,32 @@ pub async fn verify(
     let Some(followed) = followed else {
         return Ok(ChannelAudit { concluded: verdict(subject, parts, fresh), verified: None });
     };
-    let mut bundles = Vec::new();
+    let (mut bundles, mut expired) = (Vec::new(), Vec::new());
     for entry in &followed.channel.bundles {
-        let BundleAudit { judged, verified } = entry_of(client, &followed, entry, anchor).await;
-        parts.push(judged);
-        bundles.extend(verified);
+        let audit = entry_of(client, &followed, entry, anchor).await;
+        // One fix that is over must not keep the others from anybody.
+        if let Some(end) = audit.ended {
+            let subject = audit.judged.check.subject;
+            parts.push(Judged::not_made(EXPIRED, subject, format!("ended at {end}")));
+            expired.push(entry.clone());
+            continue;
+        }
+        parts.push(audit.judged);
+        bundles.extend(audit.verified);
     }
     let documents: Vec<_> = bundles.iter().map(VerifiedBundle::document).collect();
     parts.push(conflict::check(&documents));
     parts.extend(on_disk(target, &followed.fleet).await);
     let concluded = verdict(subject, parts, fresh);
-    let verified =
-        concluded.answer.class().is_none().then_some(VerifiedChannel { followed, bundles });
+    let verified = concluded.answer.class().is_none().then_some(VerifiedChannel {
+        followed,
+        bundles,
+        expired,
+    });
     Ok(ChannelAudit { concluded, verified })
 }
 
-/// Verifies one entry of a channel.
+/// Verifies one entry of a channel. One that is over is refused: that is right where it was asked for.
 pub async fn entry_of(
     client: &Client,
     followed: &Followed,
@@ -121,7 +141,7 @@ pub async fn entry_of(
         let subject = format!("{} revision {}", entry.id, entry.revision);
         let reason = entry.reason.as_deref().unwrap_or("no reason given");
         let judged = Judged::not_made(WITHDRAWN, subject, reason);
-        return BundleAudit { judged, verified: None };
+        return BundleAudit { judged, verified: None, ended: None };
     }
     let rules = Rules {
         policy: &followed.policy,

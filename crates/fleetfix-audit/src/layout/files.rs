@@ -24,11 +24,13 @@ pub(super) struct Found {
     pub(super) layouts: BTreeSet<PathBuf>,
     /// Files that belong to none, and directories that were to become one.
     pub(super) strays: Vec<PathBuf>,
+    /// Links to directories, which are not followed: one could lead back to where it lies.
+    pub(super) linked: Vec<PathBuf>,
 }
 
 /// Finds every layout below `dir`.
 pub(super) fn find(dir: &Path) -> Result<Found, Error> {
-    let mut found = Found { layouts: BTreeSet::new(), strays: Vec::new() };
+    let mut found = Found { layouts: BTreeSet::new(), strays: Vec::new(), linked: Vec::new() };
     let mut left = vec![(dir.to_owned(), 0)];
     while let Some((dir, depth)) = left.pop() {
         // The parent of a plain name is the empty path, which is no directory to the system.
@@ -46,6 +48,7 @@ pub(super) fn find(dir: &Path) -> Result<Found, Error> {
                 ("blobs", true) | ("oci-layout" | "index.json", false) => {
                     found.layouts.insert(dir.clone());
                 }
+                (_, true) if path.is_symlink() => found.linked.push(path),
                 (_, true) if depth < MAX_DEPTH => left.push((path, depth + 1)),
                 (_, true | false) => found.strays.push(path),
             }
@@ -55,6 +58,7 @@ pub(super) fn find(dir: &Path) -> Result<Found, Error> {
     found.layouts.retain(|dir| !begun.contains(dir));
     found.strays.extend(begun);
     found.strays.sort();
+    found.linked.sort();
     Ok(found)
 }
 
@@ -128,20 +132,29 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
+/// Opens what readers of a layout would read. Looked at before: opening a pipe waits for a writer, and
+/// a device has no end.
+pub(super) fn open(path: &Path) -> Result<File, Error> {
+    let failed = |source| Error::File { action: "read", path: path.to_owned(), source };
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        // As if it were not there: nobody reads it.
+        return Err(failed(io::Error::new(ErrorKind::NotFound, "it is no ordinary file")));
+    }
+    File::open(path).map_err(failed)
+}
+
 /// Hashes one blob; its size in bytes if it is what its name says.
 fn check_blob(path: &Path) -> Result<u64, Judged> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let digest = format!("sha256:{name}")
         .parse::<Digest>()
         .map_err(|_| Judged::refused("blob", path.display(), "its name is no digest"))?;
-    let hash = || -> io::Result<(Digest, u64)> {
+    let hash = || -> Result<(Digest, u64), Error> {
         let mut hasher = Hasher::new();
-        io::copy(&mut File::open(path)?, &mut hasher)?;
+        io::copy(&mut open(path)?, &mut hasher).map_err(Error::file("read", path))?;
         Ok(hasher.finish())
     };
-    let (found, size) = hash()
-        .map_err(Error::file("read", path))
-        .map_err(|error| unreadable("blob", digest, &error))?;
+    let (found, size) = hash().map_err(|error| unreadable("blob", digest, &error))?;
     if found == digest {
         Ok(size)
     } else {

@@ -1,7 +1,6 @@
 //! `oci-layout` and `index.json`: nothing signs them, so they must have the one spelling that we
 //! write, in which each byte means something that is compared with what it names.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use fleetfix_model::{Descriptor, media};
 use fleetfix_oci::manifest::RawDescriptor;
 use serde_json::{Value, json};
 
-use super::files::unreadable;
+use super::files::{open, unreadable};
 use crate::Error;
 use crate::judgement::Judged;
 
@@ -90,7 +89,7 @@ fn parse(bytes: &[u8]) -> Result<Index, String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let file = File::open(path).map_err(Error::file("read", path))?;
+    let file = open(path)?;
     let mut bytes = Vec::new();
     file.take(MAX_INDEX + 1).read_to_end(&mut bytes).map_err(Error::file("read", path))?;
     Ok(bytes)

@@ -4,6 +4,7 @@
 //!
 //! - A blob is a file under `blobs/`; its name is its digest, or it is refused.
 //! - `oci-layout` and `index.json` have one spelling.
+//! - A directory below is one, not a link to one.
 //! - Every entry of `index.json` has media type, size and tag of what it names, and its tag is one
 //!   that something in the fleet accounts for: see [`tags`](mod@tags).
 //!
@@ -13,7 +14,6 @@ mod files;
 mod index;
 pub mod tags;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -51,9 +51,7 @@ pub fn check(scope: &Scope) -> Judged {
             }
         }
         Scope::One { dir } => {
-            let found = Found { layouts: BTreeSet::from([dir.clone()]), strays: Vec::new() };
-            let parts = found.layouts.iter().map(|dir| contents(dir).0).collect();
-            Judged::all(CHECK, format!("oci:{}", dir.display()), parts)
+            Judged::all(CHECK, format!("oci:{}", dir.display()), vec![contents(dir).0])
         }
     }
 }
@@ -85,6 +83,10 @@ fn fleet(dir: &Path, found: &Found) -> Vec<Judged> {
     if indexes.len() == found.layouts.len() {
         let known = Known::collect(dir, &indexes);
         parts.extend(indexes.iter().map(|(layout, index)| known.check(layout, index)));
+    }
+    for link in &found.linked {
+        let detail = "a link to a directory: nothing behind it was looked at";
+        parts.push(Judged::refused("link", link.display(), detail));
     }
     if !found.strays.is_empty() {
         let names: Vec<_> = found.strays.iter().take(10).map(|p| p.display().to_string()).collect();

@@ -310,3 +310,39 @@ fn a_layout_without_one_of_its_parts() {
         assert_eq!(fleet.check().answer, Answer::Refused, "{part}");
     }
 }
+
+/// Both would be read without end.
+#[test]
+fn a_pipe_or_a_device_is_no_file_of_a_layout() {
+    for part in ["oci-layout", "index.json", "blob"] {
+        for device in [true, false] {
+            let fleet = Fleet::new();
+            let dir = fleet.dir().join("etcd");
+            let blob =
+                || fs::read_dir(dir.join("blobs/sha256")).unwrap().next().unwrap().unwrap().path();
+            let path = if part == "blob" { blob() } else { dir.join(part) };
+            fs::remove_file(&path).unwrap();
+            if device {
+                std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+            } else {
+                let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+                assert!(made.success());
+            }
+            let judged = fleet.check();
+            assert_eq!(judged.answer, Answer::Refused, "{part}: {judged:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_linked_directory_is_refused_and_not_followed() {
+    let fleet = Fleet::new();
+    for i in 0..8 {
+        std::os::unix::fs::symlink(fleet.dir(), fleet.dir().join(format!("again-{i}"))).unwrap();
+    }
+    let judged = fleet.check();
+    assert_eq!(judged.answer, Answer::Refused);
+    let links = judged.check.checks.iter().filter(|check| check.name == "link").count();
+    let layouts = judged.check.checks.iter().filter(|check| check.name == "files").count();
+    assert_eq!((links, layouts), (8, 3), "{judged:#?}");
+}

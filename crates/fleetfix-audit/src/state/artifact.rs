@@ -10,7 +10,7 @@ use fleetfix_trust::tuf::TufState;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
-use super::{Kind, MAX_FILE, MAX_FILES, is_plain};
+use super::{Kind, MAX_FILE, MAX_LAYERS, is_plain};
 use crate::{Error, PARALLEL};
 
 /// The bytes of an artifact's config that has none (image-spec v1.1, manifest.md, "Guidance for an
@@ -67,6 +67,10 @@ pub fn artifact(state: &TufState) -> Result<Artifact, Error> {
             annotations: [(media::TUF_FILENAME, name.clone())].into(),
         });
         blobs.push((descriptor, bytes.clone()));
+    }
+    // What nobody could read must not become the newest state.
+    if let Some(problem) = too_many(layers.len()) {
+        return Err(not_a_state("the new state", problem));
     }
     let manifest = Wire {
         schema_version: 2,
@@ -126,8 +130,8 @@ fn files(subject: &str, raw: &RawManifest) -> Result<Vec<File>, Error> {
         return Err(refuse("its config is not the empty one".into()));
     }
     let layers = manifest.layers().map_err(broken)?;
-    if layers.len() > MAX_FILES {
-        return Err(refuse(format!("{} files, at most {MAX_FILES} are read", layers.len())));
+    if let Some(problem) = too_many(layers.len()) {
+        return Err(refuse(problem));
     }
     let mut files: Vec<File> = Vec::new();
     for layer in &layers {
@@ -154,6 +158,10 @@ fn file(layer: &RawDescriptor) -> Result<File, String> {
         return Err(format!("`{name}` has {} bytes, at most {MAX_FILE} are read", layer.size));
     }
     Ok(File { kind, name: name.to_owned(), digest: layer.digest, size: layer.size })
+}
+
+fn too_many(files: usize) -> Option<String> {
+    (files > MAX_LAYERS).then(|| format!("{files} files, at most {MAX_LAYERS} are read"))
 }
 
 fn not_a_state(subject: &str, problem: String) -> Error {
@@ -200,6 +208,18 @@ mod tests {
             ]
         );
         assert_eq!(artifact.blobs.len(), 4);
+    }
+
+    #[test]
+    fn a_state_of_many_channels_is_read_and_what_nobody_reads_is_not_written() {
+        let with = |count: usize| {
+            let target = |i| (format!("ab.channel.c{i}.json"), b"{}".to_vec());
+            TufState { targets: (0..count).map(target).collect(), ..state() }
+        };
+        let artifact = artifact(&with(500)).unwrap();
+        let raw = raw(std::str::from_utf8(&artifact.manifest).unwrap());
+        assert_eq!(files("x", &raw).unwrap().len(), 502);
+        assert!(matches!(super::artifact(&with(MAX_LAYERS)), Err(Error::NotAState { .. })));
     }
 
     #[test]

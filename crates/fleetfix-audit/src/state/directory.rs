@@ -7,9 +7,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use fleetfix_trust::tuf::TufState;
+use fleetfix_trust::tuf::{MAX_FILES, TufState};
 
-use super::{Kind, MAX_FILE, MAX_FILES, TIMESTAMP, collect, is_plain};
+use super::{Kind, MAX_FILE, TIMESTAMP, collect, is_plain};
 use crate::Error;
 
 /// Loads the state that the timestamp role of a directory leads to. `None`: there is nothing.

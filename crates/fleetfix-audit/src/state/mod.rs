@@ -13,7 +13,7 @@ use fleetfix_model::Digest;
 use fleetfix_model::canonical::from_bounded_json;
 use fleetfix_model::name::Tag;
 use fleetfix_registry::Client;
-use fleetfix_trust::tuf::TufState;
+use fleetfix_trust::tuf::{MAX_FILES, TufState};
 use serde_json::Value;
 
 pub use artifact::{Artifact, artifact, from_artifact};
@@ -21,8 +21,9 @@ pub use directory::{load_dir, write_dir};
 
 use crate::{ChannelPlace, Error};
 
-/// Most files of one state. A state of ours has about ten, and one root file for each rotation.
-pub const MAX_FILES: usize = 100;
+/// Most layers of an artifact: as many files as readers of a state take of each of its two kinds. A
+/// state of ours has about ten, one for each channel and pause, and one root file for each rotation.
+const MAX_LAYERS: usize = 2 * MAX_FILES;
 /// Largest file, in bytes.
 pub const MAX_FILE: u64 = 8 << 20;
 

@@ -246,10 +246,13 @@ fn two_fixes_for_one_place() {
     assert!(wrong[0].message.contains("on AWS 4.20.2 to 4.20.3 as well"), "{}", wrong[0].message);
 
     let fix = |id: &str, revision| FixReference { id: id.parse().unwrap(), revision };
-    // It supersedes it, in all revisions or that one; another revision is not meant.
-    assert!(conflicts(1, &ours, &[fix("FIX-1", None)], &one).is_empty());
-    assert!(conflicts(1, &ours, &[fix("FIX-1", Some(1))], &one).is_empty());
-    assert_eq!(blocking(&conflicts(1, &ours, &[fix("FIX-1", Some(2))], &one)), ["conflict/fix-1"]);
+    // It supersedes it, in all revisions or up to one; a later revision is not meant.
+    for meant in [None, Some(1), Some(2)] {
+        assert!(conflicts(1, &ours, &[fix("FIX-1", meant)], &one).is_empty(), "{meant:?}");
+    }
+    let later = active("FIX-1", 2, "hypershift", &["4.20.2"]);
+    let wrong = conflicts(1, &ours, &[fix("FIX-1", Some(1))], &later);
+    assert_eq!(blocking(&wrong), ["conflict/fix-1"]);
     // Another place, another component.
     assert!(conflicts(1, &ours, &[], &active("FIX-1", 1, "hypershift", &["4.20.8"])).is_empty());
     assert!(conflicts(1, &ours, &[], &active("FIX-1", 1, "etcd", &["4.20.2"])).is_empty());

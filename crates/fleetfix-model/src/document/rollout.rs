@@ -111,15 +111,34 @@ pub struct Previous {
     pub base: Digest,
 }
 
-/// Another fix, all its revisions or one.
+/// Another fix, up to a revision.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FixReference {
     /// The fix.
     pub id: FixId,
-    /// One revision; absent: all up to now.
+    /// The last revision that is meant, with all before it; absent: every revision, those to come
+    /// too. In a request it is better left out: a plan that knows the channel names the one there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u32>,
+}
+
+impl FixReference {
+    /// True if this revision of the fix is meant.
+    pub fn means(&self, id: &FixId, revision: u32) -> bool {
+        self.id == *id && self.revision.is_none_or(|last| revision <= last)
+    }
+
+    /// The reference with a revision, `there` unless it names one itself.
+    #[must_use]
+    pub fn pinned(&self, there: Option<u32>) -> Self {
+        Self { id: self.id.clone(), revision: self.revision.or(there) }
+    }
+
+    /// True if `planned` is what a plan may make of this reference of a request.
+    pub fn becomes(&self, planned: &Self) -> bool {
+        self.pinned(planned.revision) == *planned
+    }
 }
 
 /// When the fix is no longer needed.
@@ -129,4 +148,35 @@ pub struct RetireWhen {
     /// All clusters of a release line run at least this version, whose payload has the fix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub all_clusters_at_or_above: Vec<Version>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_means_a_fix_up_to_a_revision() {
+        let fix = |id: &str, revision| FixReference { id: id.parse().unwrap(), revision };
+        let id = "FIX-1".parse().unwrap();
+        for (reference, meant) in [
+            (fix("FIX-1", Some(2)), [true, true, false]),
+            (fix("FIX-1", None), [true, true, true]),
+            (fix("FIX-2", None), [false, false, false]),
+        ] {
+            assert_eq!([1, 2, 3].map(|revision| reference.means(&id, revision)), meant);
+        }
+    }
+
+    #[test]
+    fn a_plan_names_the_revision_that_is_there() {
+        let fix = |id: &str, revision| FixReference { id: id.parse().unwrap(), revision };
+        assert_eq!(fix("A-1", None).pinned(Some(3)), fix("A-1", Some(3)));
+        assert_eq!(fix("A-1", None).pinned(None), fix("A-1", None));
+        assert_eq!(fix("A-1", Some(1)).pinned(Some(3)), fix("A-1", Some(1)));
+        assert!(fix("A-1", None).becomes(&fix("A-1", Some(3))));
+        assert!(fix("A-1", None).becomes(&fix("A-1", None)));
+        assert!(!fix("A-1", Some(1)).becomes(&fix("A-1", Some(3))));
+        assert!(!fix("A-1", Some(1)).becomes(&fix("A-1", None)));
+        assert!(!fix("A-1", None).becomes(&fix("B-1", None)));
+    }
 }

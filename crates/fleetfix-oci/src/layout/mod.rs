@@ -299,6 +299,8 @@ fn temporary(dir: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile, Erro
         .tempfile_in(dir)
         .map_err(Error::file("create a file in", dir))?;
     file.write_all(content).map_err(Error::file("write", file.path()))?;
+    // Renamed before its bytes are on disk, a power cut would leave an empty index and no layout.
+    file.as_file().sync_all().map_err(Error::file("write", file.path()))?;
     Ok(file)
 }
 

@@ -13,7 +13,6 @@ use fleetfix_trust::policy::Policy;
 
 use super::approval::ApprovalFile;
 use crate::args::Opened;
-use crate::channel::supersedes;
 use crate::fleet::{Fleet, fixed};
 
 /// Where the fleet stands before: the newest state, its policy and its channel.
@@ -90,14 +89,12 @@ impl Before {
         })
     }
 
-    /// The documents of the other bundles that stay active beside this one.
-    pub async fn active(&self, fleet: &Fleet, new: &FixBundle) -> Result<Vec<FixBundle>, Failure> {
+    /// The documents of the other bundles that are active: those that stay, and those that this one
+    /// takes the place of.
+    pub async fn active(&self, fleet: &Fleet, new: &Descriptor) -> Result<Vec<FixBundle>, Failure> {
         let mut active = Vec::new();
-        let bundles = self.channel.bundles.iter();
-        for entry in bundles.filter(|entry| entry.state == BundleState::Active) {
-            if entry.id == new.id || supersedes(new, &entry.id, entry.revision) {
-                continue;
-            }
+        let others = self.channel.bundles.iter().filter(|entry| entry.bundle != *new);
+        for entry in others.filter(|entry| entry.state == BundleState::Active) {
             let store = fleet.store(&entry.repository);
             let contents: Contents =
                 audit::read(&store, &entry.bundle).await.map_err(|judged| {

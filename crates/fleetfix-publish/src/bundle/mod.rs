@@ -23,7 +23,7 @@ use serde_json::json;
 use crate::args::FleetArgs;
 use crate::fleet::Fleet;
 use crate::keys::Keys;
-use crate::state::StateArgs;
+use crate::state::{Memory, StateArgs};
 use crate::{channel, state, transfer};
 
 pub mod approval;
@@ -83,12 +83,13 @@ struct Signers {
 impl Args {
     /// Publishes the bundle.
     pub async fn run(self, context: &Context) -> Result<Outcome, Failure> {
+        let memory = self.state.memory()?;
         let fleet = self.common.fleet()?;
         // Whatever can be refused is refused before anything is written: keys and files, then
         // builders and approvals, then the channel that would come of it.
         let signers = self.signers()?;
         let approvals = ApprovalFile::read_all(&self.approvals)?;
-        let opened = self.common.open(context, &fleet, &self.state).await?;
+        let opened = self.common.open(context, &fleet, &memory).await?;
         let before = Before::new(opened, &state::place(&fleet)?, &self.channel)?;
         let release = signers.release.public_key();
         if !before.policy.release_keys(context.now).contains(release) {
@@ -106,8 +107,8 @@ impl Args {
         let bundle = candidate.document();
         before.belongs(&fleet, bundle).map_err(|failure| failure.about(&self.bundle))?;
         let entry = before.entry(&candidate, self.rollout_start, context.now)?;
-        let active = before.active(&fleet, bundle).await?;
-        let next = channel::with_bundle(&before.channel, entry, bundle, &active)?;
+        let active = before.active(&fleet, candidate.manifest()).await?;
+        let next = channel::with_bundle(&before.channel, entry, bundle, candidate.plan(), &active)?;
         let state = self.next_state(context, &before, &next, &signers).await?;
 
         let moving = transfer::Candidate { bundle: &candidate, place: &build.place };
@@ -116,7 +117,7 @@ impl Args {
         transfer::approvals(&fleet, &candidate, approvals).await?;
         context.step("checking all of it where the fleet will read it");
         let verified = before.check(&fleet, &next, candidate.manifest(), context.now).await?;
-        let moved = self.activate(context, &fleet, &before, state, &verified).await?;
+        let moved = self.activate(context, &memory, &fleet, &before, state, &verified).await?;
 
         let place = state::place(&fleet)?;
         context.step(format_args!(
@@ -176,6 +177,7 @@ impl Args {
     async fn activate(
         &self,
         context: &Context,
+        memory: &Memory,
         fleet: &Fleet,
         before: &Before,
         next: Option<TufState>,
@@ -185,7 +187,7 @@ impl Args {
         let (state, moved) = match next {
             Some(next) => {
                 let moved = state::push(fleet, &next, Some(there.artifact)).await?;
-                self.state.remember(&before.opened.root, &next, context.now).await?;
+                memory.remember(&before.opened.root, &next, context.now).await?;
                 (next, moved)
             }
             None => (there.state.clone(), Written::AlreadyThere),

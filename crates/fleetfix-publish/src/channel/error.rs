@@ -63,7 +63,7 @@ pub enum Error {
     },
     /// An active bundle says that it replaces this one.
     #[error(
-        "{id} revision {revision} is superseded by {other}, which is active (publish a new revision)"
+        "{id} revision {revision} is superseded by {other}, which is active (put both fixes into one that supersedes {other}, or into a new revision of {other})"
     )]
     Superseded {
         /// The fix.
@@ -97,6 +97,27 @@ pub enum Error {
         /// Version.
         version: Version,
     },
+    /// A version that only the replaced bundle covers would lose its fix.
+    #[error(
+        "{id} takes the place of {other}, and {platform} {version} has its `{component}` only from that one (cover it as well, or have `{}` waived in the plan)", uncovered(.other)
+    )]
+    Uncovered {
+        /// The new fix.
+        id: FixId,
+        /// The fix that goes, or the id again where an older revision does.
+        other: FixId,
+        /// Its component.
+        component: String,
+        /// Platform.
+        platform: HostedPlatform,
+        /// Version.
+        version: Version,
+    },
+}
+
+/// The finding of a plan that says the same as [`Error::Uncovered`].
+pub(super) fn uncovered(other: &FixId) -> String {
+    format!("conflict/{}/uncovered", other.as_str().to_ascii_lowercase())
 }
 
 impl Classify for Error {
@@ -108,7 +129,8 @@ impl Classify for Error {
             | Self::Withdrawn { .. }
             | Self::Superseded { .. }
             | Self::Conflict { .. }
-            | Self::Overlap { .. } => Class::Refused,
+            | Self::Overlap { .. }
+            | Self::Uncovered { .. } => Class::Refused,
         }
     }
 }

@@ -4,25 +4,30 @@ mod error;
 
 use fleetfix_audit::channel::conflict::{self, Conflict};
 use fleetfix_model::document::channel::{BundleState, ChannelBundle};
-use fleetfix_model::document::rollout::FixReference;
-use fleetfix_model::document::{Channel, FixBundle};
+use fleetfix_model::document::finding::Finding;
+use fleetfix_model::document::plan::Status;
+use fleetfix_model::document::{Channel, FixBundle, FixPlan};
 use fleetfix_model::name::FixId;
+use fleetfix_model::{HostedPlatform, Version};
 
 pub use error::Error;
 
-/// `channel` with `entry` active, whose document is `bundle`. `active` are the documents of the
-/// other active bundles, to see that no two replace the same image. What the bundle supersedes is
-/// withdrawn in the same step. A channel that has the entry already comes back as it was.
+/// `channel` with `entry` active, whose documents are `bundle` and `plan`. `active` are the documents
+/// of the other active bundles, to see that no two replace the same image, and that what this one
+/// takes the place of loses none. What the bundle supersedes is withdrawn in the same step. A channel
+/// that has the entry already comes back as it was.
 pub fn with_bundle(
     channel: &Channel,
     entry: ChannelBundle,
     bundle: &FixBundle,
+    plan: &FixPlan,
     active: &[FixBundle],
 ) -> Result<Channel, Error> {
     not_revoked(channel, &entry, bundle)?;
     newer(channel, &entry)?;
-    for other in active.iter().filter(|other| other.id != bundle.id) {
-        if supersedes(bundle, &other.id, other.revision) {
+    for other in active {
+        if other.id == bundle.id || supersedes(bundle, &other.id, other.revision) {
+            all_covered(bundle, plan, other)?;
             continue;
         }
         if supersedes(other, &bundle.id, bundle.revision) {
@@ -61,8 +66,37 @@ pub fn with_bundle(
 /// True if `bundle` takes the place of this revision of another fix. Its own older revision gives
 /// way in any case.
 pub fn supersedes(bundle: &FixBundle, id: &FixId, revision: u32) -> bool {
-    let named = |s: &FixReference| s.id == *id && s.revision.is_none_or(|r| r == revision);
-    bundle.id != *id && bundle.supersedes.iter().any(named)
+    bundle.id != *id && bundle.supersedes.iter().any(|other| other.means(id, revision))
+}
+
+/// Every place of a bundle that goes is one of the new bundle as well: clusters there would run older
+/// code. A payload with the fix needs no new revision of it; whatever else is left out, somebody who
+/// may decide waived in the plan.
+fn all_covered(new: &FixBundle, plan: &FixPlan, old: &FixBundle) -> Result<(), Error> {
+    let covered = conflict::places(new);
+    let in_payload = |platform, version: &Version| {
+        let mut rows = plan.rows.iter().filter(|row| row.status == Status::FixedInPayload);
+        new.id == old.id && rows.any(|row| row.platform == platform && row.version == *version)
+    };
+    let finding = error::uncovered(&old.id);
+    let is_waived = |found: &Finding| found.id.as_str() == finding && found.waiver.is_some();
+    if plan.findings.iter().any(is_waived) {
+        return Ok(());
+    }
+    let same = new.component == old.component;
+    let kept = |place: &(HostedPlatform, &Version)| {
+        (same && covered.contains(place)) || in_payload(place.0, place.1)
+    };
+    match conflict::places(old).into_iter().find(|place| !kept(place)) {
+        None => Ok(()),
+        Some((platform, version)) => Err(Error::Uncovered {
+            id: new.id.clone(),
+            other: old.id.clone(),
+            component: old.component.to_string(),
+            platform,
+            version: version.clone(),
+        }),
+    }
 }
 
 /// What clusters would refuse is not published: the bundle, its indexes, its manifests.

@@ -1,3 +1,4 @@
+use fleetfix_model::document::rollout::FixReference;
 use fleetfix_model::{Descriptor, Digest, canonical, media};
 use serde_json::json;
 
@@ -50,6 +51,30 @@ fn channel(bundles: &[&FixBundle]) -> Channel {
         resumed: Vec::new(),
         revoked: Vec::new(),
     }
+}
+
+fn plan(more: &serde_json::Value) -> FixPlan {
+    let digest = Digest::of("base");
+    let mut plan = json!({
+        "apiVersion": "fleetfix.openshift.io/v1alpha1", "kind": "FixPlan", "id": "A-1", "revision": 1,
+        "tickets": ["A-1"], "request": digest, "component": "hypershift", "fixes": [{"minor": "4.20"}],
+        "bases": [{"digest": digest, "repository": "quay.io/a/b", "mediaType": media::OCI_INDEX,
+            "minor": "4.20", "origin": "payload", "platforms": []}],
+        "rows": [], "delivery": [], "impact": [], "checks": [], "findings": [],
+    });
+    for (field, value) in more.as_object().unwrap() {
+        plan[field] = value.clone();
+    }
+    canonical::typed(plan).unwrap()
+}
+
+fn with_bundle(
+    channel: &Channel,
+    entry: ChannelBundle,
+    bundle: &FixBundle,
+    active: &[FixBundle],
+) -> Result<Channel, Error> {
+    super::with_bundle(channel, entry, bundle, &plan(&json!({})), active)
 }
 
 #[test]
@@ -150,4 +175,58 @@ fn conflicts_hold_in_both_directions() {
         with_bundle(&there, entry(&b), &b, &[a.clone()]),
         Err(Error::Conflict { .. })
     ));
+}
+
+#[test]
+fn a_revision_after_the_superseded_ones_is_another_matter() {
+    let (mut b, a) = (bundle("B-1", 1, "4.20.1"), bundle("A-1", 3, "4.20.2"));
+    b.supersedes = vec![FixReference { id: a.id.clone(), revision: Some(2) }];
+    let next = with_bundle(&channel(&[&b]), entry(&a), &a, std::slice::from_ref(&b)).unwrap();
+    assert_eq!(next.bundles.len(), 2);
+    b.supersedes[0].revision = Some(3);
+    let next = with_bundle(&channel(&[&b]), entry(&a), &a, std::slice::from_ref(&b));
+    assert!(matches!(next, Err(Error::Superseded { .. })), "{next:?}");
+}
+
+/// `old` covers 4.20.1 and 4.20.2, the new bundle only 4.20.1.
+fn narrower(old: &FixBundle, new: &FixBundle, plan: &FixPlan) -> Result<Channel, Error> {
+    super::with_bundle(&channel(&[old]), entry(new), new, plan, std::slice::from_ref(old))
+}
+
+#[test]
+fn what_takes_the_place_of_another_leaves_no_version_without_its_fix() {
+    let wide = |id: &str| {
+        let mut old = bundle(id, 1, "4.20.1");
+        let mut second = old.affects[0].versions[0].clone();
+        second.version = "4.20.2".parse().unwrap();
+        old.affects[0].versions.push(second);
+        old
+    };
+    let revision = bundle("A-1", 2, "4.20.1");
+    let mut other = bundle("B-1", 1, "4.20.1");
+    other.supersedes = vec![FixReference { id: "A-1".parse().unwrap(), revision: Some(1) }];
+    let none = plan(&json!({}));
+    for new in [&revision, &other] {
+        let lost = narrower(&wide("A-1"), new, &none);
+        assert!(
+            matches!(&lost, Err(Error::Uncovered { version, .. }) if version.to_string() == "4.20.2"),
+            "{lost:?}"
+        );
+        // Somebody who may decide said that it may lose it.
+        let waived =
+            plan(&json!({"findings": [{"id": "conflict/a-1/uncovered", "level": "blocking",
+            "message": "covers 4.20.2", "waivable": true,
+            "waiver": {"finding": "conflict/a-1/uncovered", "by": "ann", "reason": "gone"}}]}));
+        assert!(narrower(&wide("A-1"), new, &waived).is_ok());
+    }
+    // Its payload has the fix of the same request; what another fix mended it need not have.
+    let fixed = plan(&json!({"rows":
+        [{"platform": "AWS", "version": "4.20.2", "status": "fixedInPayload"}]}));
+    assert!(narrower(&wide("A-1"), &revision, &fixed).is_ok());
+    assert!(matches!(narrower(&wide("A-1"), &other, &fixed), Err(Error::Uncovered { .. })));
+    // The same versions of another component.
+    let mut elsewhere = wide("A-1");
+    elsewhere.component = "etcd".parse().unwrap();
+    let lost = narrower(&elsewhere, &revision, &none);
+    assert!(matches!(lost, Err(Error::Uncovered { .. })), "{lost:?}");
 }

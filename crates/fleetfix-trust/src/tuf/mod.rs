@@ -28,6 +28,7 @@ use std::path::Path;
 
 use fleetfix_model::Timestamp;
 use fleetfix_model::verdict::Check;
+use tough::schema::{self, Signed};
 
 pub use contents::{Contents, RoleState};
 pub use error::Error;
@@ -84,9 +85,14 @@ pub async fn verify(
         contents.role_file("timestamp"),
         contents.role_file("snapshot"),
     )?;
-    let memory =
-        seen.map_or(Memory::First, |seen| Memory::Checked { timestamp: seen.signed.version.get() });
-    Ok(Repository { contents, memory, now })
+    Ok(Repository { contents, memory: Memory::after(seen), now })
+}
+
+impl Memory {
+    /// With a memory in which `seen` is the timestamp of last time.
+    fn after(seen: Option<Signed<schema::Timestamp>>) -> Self {
+        seen.map_or(Self::First, |seen| Self::Checked { timestamp: seen.signed.version.get() })
+    }
 }
 
 impl Repository {

@@ -4,7 +4,7 @@
 use fleetfix_audit::bundle::{self, Contents, VerifiedBundle};
 use fleetfix_audit::channel::{self, Target, VerifiedChannel};
 use fleetfix_audit::{ChannelPlace, Rules, Stage, named};
-use fleetfix_model::document::channel::BundleState;
+use fleetfix_model::document::channel::{BundleState, ChannelBundle};
 use fleetfix_model::document::{FixBundle, FixPlan, FixRequest};
 use fleetfix_model::name::ChannelName;
 use fleetfix_model::{Reference, Repository, Timestamp};
@@ -47,6 +47,8 @@ pub struct Fixes {
     pub withdrawn: Vec<Contents>,
     /// Bundles that wait: what is there of them stays, and nothing is added.
     pub paused: Vec<Contents>,
+    /// Names of bundles that are over: the same holds for them.
+    pub expired: Vec<String>,
 }
 
 impl Source {
@@ -119,6 +121,10 @@ async fn one(
     let digest = client.store(&reference.repository).get(reference).await?.digest;
     let found = channel.bundles().iter().find(|bundle| bundle.manifest().digest == digest);
     let name = &channel.document().name;
+    if channel.expired().iter().any(|entry| entry.bundle.digest == digest) {
+        return Err(Failure::refused(format!("{reference} is over: it has expired"))
+            .hint("publish a new revision that expires later"));
+    }
     let Some(bundle) = found else {
         return Err(Failure::refused(format!("{reference} is not active in channel `{name}`")));
     };
@@ -139,6 +145,9 @@ async fn all(client: &Client, channel: &VerifiedChannel, now: Timestamp) -> Resu
             fixes.active.push(active(bundle, now)?);
         }
     }
+    // Taking them away would bring back what they fix: that takes somebody's word, not a clock.
+    let named = |over: &ChannelBundle| format!("{} revision {}", over.id, over.revision);
+    fixes.expired = channel.expired().iter().map(named).collect();
     let entries = channel.document().bundles.iter();
     for entry in entries.filter(|entry| entry.state == BundleState::Withdrawn) {
         // The channel names it by digest: what is read is what was withdrawn.

@@ -2,22 +2,14 @@
 
 use fleetfix_model::verdict::Outcome::Refused;
 use fleetfix_model::{Digest, media};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{artifact, bundle, plan, pop, remove, run};
-use crate::fleet::{NOW, Recipe};
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one table")]
 async fn bundles() {
-    let expired = |document: &mut Value| document["expires"] = json!(NOW);
     run(vec![
-        (
-            "expired",
-            Recipe { plan: expired, bundle: expired, ..Recipe::default() },
-            Refused,
-            "expiry",
-        ),
         ("for another fleet", bundle(|b| b["fleet"] = json!("quay.io/other")), Refused, "fleet"),
         (
             "another artifact type",

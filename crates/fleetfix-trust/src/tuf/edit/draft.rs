@@ -12,7 +12,7 @@ use super::roles::{Authority, PerRole, Role};
 use crate::sign::Sign;
 use crate::tuf::contents::{Contents, role_of};
 use crate::tuf::memory::Remembered;
-use crate::tuf::{self, TufState, load};
+use crate::tuf::{self, Memory, TufState, load};
 
 /// The state there is, as a publisher sees it: all of it holds, but roles may have expired, since
 /// renewing them is the publisher's work.
@@ -20,6 +20,7 @@ use crate::tuf::{self, TufState, load};
 pub struct Current {
     contents: Contents,
     state: TufState,
+    memory: Memory,
 }
 
 impl Current {
@@ -38,8 +39,17 @@ impl Current {
     ) -> Result<Self, Error> {
         let remembered = remembered.map(Remembered::open).transpose()?;
         let contents = load::load(root, state, remembered.as_ref()).await?;
+        let memory = match &remembered {
+            None => Memory::None,
+            Some(remembered) => Memory::after(remembered.timestamp()?),
+        };
         let state = contents.prune(state);
-        Ok(Self { contents, state })
+        Ok(Self { contents, state, memory })
+    }
+
+    /// What the state was held against, to see that it is not an older one.
+    pub fn memory(&self) -> Memory {
+        self.memory
     }
 
     /// Roles and targets.

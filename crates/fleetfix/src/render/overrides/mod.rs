@@ -69,7 +69,7 @@ impl Args {
                 "--testing {template}: must hold `{{version}}` once"
             )));
         }
-        let mut paused = Vec::new();
+        let (mut paused, mut expired) = (Vec::new(), Vec::new());
         let fixes = if let Some(path) = &self.plan {
             vec![fix::of_plan(path, context.now)?]
         } else if !self.requests.is_empty() {
@@ -77,10 +77,13 @@ impl Args {
         } else {
             let read = self.source.read(context).await?;
             paused = read.paused.iter().map(|c| named(&c.bundle)).collect();
+            expired.clone_from(&read.expired);
             fix::of_bundles(&read)?
         };
-        for waits in &paused {
-            context.step(format_args!("{waits} is paused: nothing of it is added or taken away"));
+        for (waits, why) in [(&paused, "is paused"), (&expired, "has expired")] {
+            for waits in waits {
+                context.step(format_args!("{waits} {why}: nothing of it is added or taken away"));
+            }
         }
         for fix in &fixes {
             for elsewhere in &fix.elsewhere {
@@ -121,6 +124,7 @@ impl Args {
             "digest": Digest::of(&merged.text),
             "changes": changes,
             "paused": paused,
+            "expired": expired,
             "branches": branches,
         }))?)
     }
