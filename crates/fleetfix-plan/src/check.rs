@@ -1,8 +1,8 @@
 //! Which checks were made. A plan says of each whether it was; what is not said was not looked at.
 
-use fleetfix_model::document::FixPlan;
 use fleetfix_model::document::finding::{CheckState, PlanCheck};
 use fleetfix_model::document::plan::Status;
+use fleetfix_model::document::{FixPlan, FixRequest};
 
 use crate::sources::Given;
 
@@ -87,8 +87,12 @@ impl Needs {
     }
 }
 
-/// The checks of a plan, sorted.
-pub fn of(given: &Given) -> Vec<PlanCheck> {
+/// Whoever waives has to approve, and so has to be allowed to.
+const WAIVERS: &str =
+    "no channel was given: nobody checked that those who are named in waivers may approve";
+
+/// The checks of a plan of `request`, sorted.
+pub fn of(given: &Given, request: &FixRequest) -> Vec<PlanCheck> {
     let check = |name: &str, reason: Option<&str>| PlanCheck {
         name: name.to_owned(),
         state: if reason.is_none() { CheckState::Made } else { CheckState::NotMade },
@@ -100,6 +104,9 @@ pub fn of(given: &Given) -> Vec<PlanCheck> {
             check(name, Some(*reason).filter(|_| !needs.are_met(given)))
         }),
     );
+    if !request.waivers.is_empty() {
+        checks.push(check("waiver/by", Some(WAIVERS).filter(|_| !Needs::Channel.are_met(given))));
+    }
     checks.push(check("parity", Some("programs were not compared with those they replace")));
     checks.sort_by(|a, b| a.name.cmp(&b.name));
     checks

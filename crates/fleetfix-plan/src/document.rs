@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleetfix_audit::bundle::VerifiedBundle;
+use fleetfix_audit::bundle::{self, VerifiedBundle};
 use fleetfix_hypershift::conflict::{self, Ours};
 use fleetfix_hypershift::coverage::{Covered, Expanded, paths};
 use fleetfix_model::document::plan::{FixPlan, FixPlanKind, Row, Status, cleaned};
@@ -19,7 +19,7 @@ use crate::payload::Component;
 use crate::request::Request;
 use crate::running::Running;
 use crate::sources::Given;
-use crate::{Error, check, judge};
+use crate::{Error, check, finding, judge};
 
 /// What a plan is made of.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
         findings.extend(judge::proxied(clusters, &tag, &coverage, payloads).map_err(named)?);
     }
     if let Some(channel) = &given.channel {
+        let approvers = bundle::approvers(channel, &tag);
+        findings.extend(finding::idle_names(&document.waivers, &approvers).map_err(named)?);
         let ours = Ours {
             id: &request.id,
             revision: document.revision(),
@@ -108,7 +110,7 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
         frontier,
         delivery: delivered.deliveries,
         impact: delivered.impacts,
-        checks: check::of(given),
+        checks: check::of(given, document),
         findings: findings.waived(&document.waivers).map_err(named)?,
         supersedes: sorted(&document.supersedes),
         conflicts: sorted(&document.conflicts),
