@@ -1,7 +1,7 @@
 //! Attestations beside images.
 
-use fleetfix_model::verdict::Outcome::{NoneFound, Refused};
 use fleetfix_model::Digest;
+use fleetfix_model::verdict::Outcome::{NoneFound, Refused};
 use serde_json::{Value, json};
 
 use super::{attestations, bundle, policy, remove, run};
