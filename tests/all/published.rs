@@ -217,9 +217,9 @@ fn whoever_the_policy_does_not_know_cannot_be_kept_apart() {
     chain.init().success();
     // Bob's mail, which the policy does not have: bob would approve what he asked for.
     let unknown = publish(1, "bob@example.com", "amir").code(10);
-    unknown.says("does not know bob@example.com, who is named as requester");
+    unknown.says("requester bob@example.com is no principal of the policy");
     publish(2, "bob", "amir").code(10).says("bob is requester of this bundle");
-    publish(3, "rita", "amir.k").code(10).says("does not know amir.k, who is named as author");
+    publish(3, "rita", "amir.k").code(10).says("author amir.k is no principal of the policy");
     // As Git names him: the policy has it as an identity of his.
     publish(4, "rita", "amir@example.com").success();
 }
