@@ -147,13 +147,13 @@ fn policy_text(
     }
     text.push_str("roles:\n");
     for role in ["builder", "approver"] {
-        let names: Vec<&str> =
+        let holders: Vec<&str> =
             people.iter().filter(|(_, r, _)| *r == role).map(|(name, _, _)| *name).collect();
         let _ = write!(
             text,
             "- role: {role}\n  principals: [{}]\n  threshold: {}\n",
-            names.join(", "),
-            names.len()
+            holders.join(", "),
+            holders.len()
         );
     }
     let _ = write!(text, "release:\n  keys:\n{}", public_key(release, 2));

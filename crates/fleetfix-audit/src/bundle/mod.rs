@@ -258,7 +258,7 @@ async fn images(subject: &Subject<'_>, contents: &Contents, rules: &Rules<'_>) -
     let Contents { bundle, plan, .. } = contents;
     let audits = bundle.images.iter().map(|image| {
         let Subject { client, fleet, .. } = *subject;
-        let subject = image::Subject { client, fleet, bundle, plan, image };
+        let subject = image::Subject { client, fleet, bundle, image, plan };
         async move { image::verify(&subject, rules).await }
     });
     stream::iter(audits).buffered(IMAGES).collect().await

@@ -230,10 +230,10 @@ fn leaving_a_name_out_helps_nobody() {
 
 #[test]
 fn another_name_helps_nobody() {
+    type Part = fn(&mut Question, PrincipalName);
     let mut team = Team::new();
     team.document.principals[1].identities.push(super::fixture::mail("Bob@example.com"));
     let both = [signed(&approval("alice"), &team.alice), signed(&approval("bob"), &team.bob)];
-    type Part = fn(&mut Question, PrincipalName);
     let parts: [(Part, Role); 2] = [
         (|question, name| question.requester = Some(name), Role::Requester),
         (|question, name| question.authors.push(name), Role::Author),
