@@ -5,6 +5,7 @@ use fleetfix_tests::lab::{Lab, Place};
 use fleetfix_tests::people::REQUIRED;
 use fleetfix_tests::proxy::Request;
 use fleetfix_tests::registry::Kind;
+use fleetfix_tests::request::FIX_ID;
 use fleetfix_tests::tree::files;
 
 #[test]
@@ -212,4 +213,52 @@ fn no_signature_or_attestation_comes_before_its_image() {
         there.insert(name.to_owned());
     }
     assert!(evidence >= 4, "{evidence} pieces of evidence");
+}
+
+#[test]
+fn a_bundle_is_read_before_it_is_signed_and_signed_by_its_digest() {
+    let chain = Chain::new(Place::Layout);
+    let bundle = chain.build();
+    let digest = bundle.split_once('@').unwrap().1;
+    let tagged = format!("{}:{}-r1", chain.lab.at("build/bundles"), FIX_ID.to_lowercase());
+    // Read by its tag: the whole text, its digest and what to name, and nothing is written.
+    let read = chain.lab.bench.run("fleetfix", ["approve", "--bundle", &tagged]).success();
+    for part in
+        ["fleetfix approval, text 2", "requested by rita", "written for 4.21 by amir", digest]
+    {
+        assert!(read.stdout.contains(part), "no `{part}` in {read}");
+    }
+    let end = read.stdout.lines().last().unwrap();
+    let shown = end.strip_prefix("read as ").and_then(|rest| rest.split(';').next()).unwrap();
+    assert!(end.ends_with(&format!("--bundle {bundle}")), "{end}");
+    // A tag may have moved since.
+    chain.approve(&tagged, "alice", &chain.people.alice).code(2).says(digest).says("never signed");
+    assert!(!chain.lab.bench.path("alice.approval").exists());
+    let signed = chain.approve(&bundle, "alice", &chain.people.alice).success().json();
+    assert_eq!((&signed["shown"], &signed["bundle"]), (&shown.into(), &digest.into()));
+}
+
+#[test]
+fn whoever_the_policy_does_not_know_cannot_be_kept_apart() {
+    let chain = Chain::new(Place::Layout);
+    let path = chain.lab.bench.path("request.yaml");
+    let request = std::fs::read_to_string(&path).unwrap();
+    let publish = |revision: u32, requester: &str, author: &str| {
+        let requester = format!("requester: {requester}\nrevision: {revision}");
+        let request = request.replace("requester: rita", &requester);
+        std::fs::write(&path, request.replace("[amir]", &format!("[{author}]"))).unwrap();
+        let bundle = chain.build();
+        for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
+            chain.approve(&bundle, name, key).success();
+        }
+        chain.publish(&bundle, &["alice", "bob"])
+    };
+    chain.init().success();
+    // Bob's mail, which the policy does not have: bob would approve what he asked for.
+    let unknown = publish(1, "bob@example.com", "amir").code(10);
+    unknown.says("requester bob@example.com is no principal of the policy");
+    publish(2, "bob", "amir").code(10).says("bob is requester of this bundle");
+    publish(3, "rita", "amir.k").code(10).says("author amir.k is no principal of the policy");
+    // As Git names him: the policy has it as an identity of his.
+    publish(4, "rita", "amir@example.com").success();
 }

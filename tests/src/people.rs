@@ -79,6 +79,8 @@ impl People {
         for (name, kind, key) in principals {
             let _ = write!(text, "- name: {name}\n  kind: {kind}\n  keys:\n{}", public_key(key));
         }
+        // Amir writes fixes and signs nothing: the policy knows him, so that he can be told apart.
+        text += "- name: amir\n  kind: person\n  identities:\n  - issuer: https://login.example.com\n    subject: amir@example.com\n";
         text += "roles:\n- role: builder\n  principals: [laptop]\n  threshold: 1\n";
         text += "- role: approver\n  principals: [alice, bob, rita]\n  threshold: 2\n";
         text += "release:\n  keys:\n";

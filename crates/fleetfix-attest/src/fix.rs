@@ -32,19 +32,7 @@ fn platform(patched: &Patched<'_>, platform: &PatchedPlatform<'_>) -> FixedPlatf
         platform: platform.base.platform.clone(),
         manifest: platform.manifest,
         base: platform.base.digest,
-        files: platform
-            .files
-            .iter()
-            .map(|file| FixedFile {
-                path: file.path.clone(),
-                digest: file.content.digest,
-                size: file.content.size,
-                create: file.planned.create,
-                mode: file.planned.mode,
-                uid: file.planned.uid,
-                gid: file.planned.gid,
-            })
-            .collect(),
+        files: platform.files.iter().map(|f| FixedFile::of(f.planned, f.content)).collect(),
         removed: patched.fix.remove.clone(),
     }
 }

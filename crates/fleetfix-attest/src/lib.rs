@@ -63,7 +63,7 @@ pub struct Args {
     /// Predicate about the image, a JSON object
     #[arg(long, value_name = "FILE", env = "FLEETFIX_PREDICATE")]
     pub predicate: Option<PathBuf>,
-    /// Type of the predicate, such as `https://cyclonedx.org/bom`
+    /// Type of the predicate, such as `https://cyclonedx.org/bom`; none of fleetfix's own
     #[arg(long, value_name = "URI", env = "FLEETFIX_PREDICATE_TYPE")]
     pub predicate_type: Option<String>,
     /// The key.
@@ -128,7 +128,7 @@ impl Args {
         let (Some(file), Some(predicate_type)) = (&self.predicate, &self.predicate_type) else {
             return Err(Failure::usage("--image needs --predicate and --predicate-type"));
         };
-        predicate::check_uri("--predicate-type", predicate_type)?;
+        predicate::check_type(predicate_type)?;
         let predicate = predicate::read(file)?;
         let (key, client) = (self.key.signing_key()?, self.registry.client()?);
         let store = client.store(&image.repository);

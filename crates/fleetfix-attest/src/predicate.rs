@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fleetfix_model::canonical;
+use fleetfix_model::{canonical, media};
 use fleetfix_task::{Failure, file};
 use serde_json::Value;
 
@@ -36,6 +36,21 @@ pub fn check_uri(flag: &str, uri: &str) -> Result<(), Failure> {
     Err(Failure::usage(format_args!(
         "{flag} `{shown}` is not a URI, such as https://example.com/x/v1"
     )))
+}
+
+/// `uri` must be one, and not of a predicate of ours: what we say of an image follows from a plan that
+/// was held against it, and an approval from what its approver was shown. Compared without regard to
+/// case, so that nothing looks like ours either.
+pub fn check_type(uri: &str) -> Result<(), Failure> {
+    check_uri("--predicate-type", uri)?;
+    let start = uri.get(..media::OUR_PREDICATES.len()).unwrap_or(uri);
+    if !start.eq_ignore_ascii_case(media::OUR_PREDICATES) {
+        return Ok(());
+    }
+    let failure =
+        Failure::usage(format_args!("--predicate-type {uri}: never signed as it is given"));
+    Err(failure
+        .hint("attest a plan's images with --plan, approve a bundle with `fleetfix approve`"))
 }
 
 #[cfg(test)]
@@ -77,6 +92,23 @@ mod tests {
         for bad in ["", "cyclonedx", "https:", "1a:b", "https://a b", "https://a\n", ":x"] {
             let failure = check_uri("--x", bad).unwrap_err();
             assert_eq!(failure.class(), Class::Usage, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_predicates_are_not_for_everybody() {
+        for ours in [
+            media::FIX_PREDICATE,
+            media::APPROVAL_PREDICATE,
+            "https://fleetfix.openshift.io/anything",
+            "HTTPS://FleetFix.openshift.io/fix/v1",
+        ] {
+            let failure = check_type(ours).unwrap_err();
+            assert_eq!(failure.class(), Class::Usage);
+            assert!(failure.line().contains("--plan"), "{failure}");
+        }
+        for other in [media::SBOM_PREDICATE, "https://example.com/fleetfix.openshift.io/"] {
+            assert!(check_type(other).is_ok(), "{other}");
         }
     }
 }

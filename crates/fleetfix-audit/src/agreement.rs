@@ -6,12 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use fleetfix_model::document::bundle::PatchedImage;
+use fleetfix_model::document::bundle::{PatchedImage, RequiredAttestation};
 use fleetfix_model::document::plan::{BaseImage, Status};
+use fleetfix_model::document::policy::Role;
 use fleetfix_model::document::{FixBundle, FixPlan, FixRequest};
-use fleetfix_model::{Digest, HostedPlatform, Timestamp, Version};
+use fleetfix_model::{Digest, HostedPlatform, Timestamp, Version, media};
 
 use crate::judgement::Judged;
+
+mod request;
 
 /// The request, the plan and the bundle of one fix, each read from its canonical bytes.
 #[derive(Clone, Copy, Debug)]
@@ -32,17 +35,19 @@ pub fn check(documents: Documents<'_>, time: Timestamp) -> Judged {
         subject,
         vec![
             fields(documents),
+            request::check(documents.request, documents.plan),
             findings(documents.plan, time),
             coverage(documents),
             images(documents),
-            rollback(documents.bundle),
+            attestations(documents.bundle),
+            rollback(documents),
         ],
     )
 }
 
-/// Everything that the three documents say in the same words.
-fn fields(Documents { request, plan, bundle }: Documents<'_>) -> Judged {
-    let same_plan: [(&str, bool); 17] = [
+/// Everything that plan and bundle say in the same words.
+fn fields(Documents { plan, bundle, .. }: Documents<'_>) -> Judged {
+    let same: [(&str, bool); 17] = [
         ("id", plan.id == bundle.id),
         ("revision", plan.revision == bundle.revision),
         ("title", plan.title == bundle.title),
@@ -61,20 +66,9 @@ fn fields(Documents { request, plan, bundle }: Documents<'_>) -> Judged {
         ("expires", plan.expires == bundle.expires),
         ("retireWhen", plan.retire_when == bundle.retire_when),
     ];
-    let same_request: [(&str, bool); 3] = [
-        ("id", request.fix_id().is_none_or(|id| id == bundle.id)),
-        ("revision", request.revision() == bundle.revision),
-        ("tickets", request.tickets == bundle.tickets),
-    ];
-    let others = |what: &str, table: &[(&str, bool)]| -> Vec<String> {
-        table
-            .iter()
-            .filter(|(_, same)| !same)
-            .map(|(field, _)| format!("{field} of the {what}"))
-            .collect()
-    };
-    let different = [others("plan", &same_plan), others("request", &same_request)].concat();
-    list_empty("fields", &different, "the bundle differs from")
+    let different = same.iter().filter(|(_, same)| !same);
+    let different: Vec<String> = different.map(|(field, _)| (*field).to_owned()).collect();
+    list_empty("fields", &different, "the bundle differs from its plan in")
 }
 
 /// A plan that a finding stops is never published; a waiver covers one until it ends.
@@ -118,7 +112,11 @@ fn coverage(Documents { request, plan, bundle }: Documents<'_>) -> Judged {
             .iter()
             .find(|a| a.platform == affects.platform && a.introduced.minor() == affects.minor);
         let same = asked.is_some_and(|asked| {
-            asked.introduced == affects.introduced && asked.fixed_in == affects.fixed_in
+            let mut excluded = asked.excluded.clone();
+            excluded.sort_by(|a, b| a.version.cmp(&b.version));
+            asked.introduced == affects.introduced
+                && asked.fixed_in == affects.fixed_in
+                && excluded == affects.excluded
         });
         if !same {
             wrong.push(format!(
@@ -195,19 +193,56 @@ fn image_differences(
     .map(|(field, _)| field)
 }
 
-/// Going back leads to the bases that the images were made from.
-fn rollback(bundle: &FixBundle) -> Judged {
-    let wrong: Vec<String> = bundle
-        .rollback
-        .previous
+/// What a bundle must demand, or it would say itself that nobody has to vouch for its images: of each
+/// index the fix and the bill of materials, by the digests of their statements, and the provenance.
+fn attestations(bundle: &FixBundle) -> Judged {
+    const NEEDED: [(&str, bool); 3] = [
+        (media::FIX_PREDICATE, true),
+        (media::SBOM_PREDICATE, true),
+        (media::PROVENANCE_PREDICATE, false),
+    ];
+    let mut missing = Vec::new();
+    for image in &bundle.images {
+        for (predicate_type, pinned) in NEEDED {
+            let demands = |one: &RequiredAttestation| {
+                one.subject == image.index.digest
+                    && one.predicate_type == predicate_type
+                    && one.role == Role::Builder
+                    && one.count >= 1
+                    && (one.statement.is_some() || !pinned)
+            };
+            if !image.attestations.iter().any(demands) {
+                missing.push(format!("{predicate_type} of image {}", image.index.digest.short()));
+            }
+        }
+    }
+    list_empty("demands", &missing, "the bundle does not demand from a builder")
+}
+
+/// Going back leads from each image to the base that it was made from, and is possible unless the plan
+/// says why not.
+fn rollback(Documents { plan, bundle, .. }: Documents<'_>) -> Judged {
+    let rollback = &bundle.rollback;
+    let possible = match &plan.irreversible {
+        None => rollback.possible,
+        Some(reason) => !rollback.possible && rollback.reason == *reason,
+    };
+    if !possible {
+        return Judged::refused("rollback", "", "whether it is possible is not what the plan says");
+    }
+    let back: BTreeMap<Digest, Digest> =
+        rollback.previous.iter().map(|previous| (previous.image, previous.base)).collect();
+    let there = |image: &PatchedImage| back.get(&image.index.digest) == Some(&image.base.digest);
+    let mut wrong: Vec<String> = bundle
+        .images
         .iter()
-        .filter(|previous| {
-            !bundle.images.iter().any(|image| {
-                image.index.digest == previous.image && image.base.digest == previous.base
-            })
-        })
-        .map(|previous| previous.image.to_string())
+        .filter(|image| !there(image))
+        .map(|image| image.index.digest.to_string())
         .collect();
+    if rollback.previous.len() != bundle.images.len() {
+        let (found, images) = (rollback.previous.len(), bundle.images.len());
+        wrong.push(format!("{images} images with {found} entries"));
+    }
     list_empty("rollback", &wrong, "does not lead back to the base of")
 }
 

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use fleetfix_model::document::bundle::{PatchedImage, RequiredAttestation};
+use fleetfix_model::document::fix::{FixedFile, FixedPlatform};
 use fleetfix_model::document::policy::{Artefact, Role};
-use fleetfix_model::document::{Fix, FixBundle};
+use fleetfix_model::document::{Fix, FixBundle, FixPlan};
 use fleetfix_model::name::{PrincipalName, RepositoryPath};
 use fleetfix_model::{Digest, Repository, canonical, media};
 use fleetfix_registry::Store;
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 use crate::bundle::Evidence;
 use crate::judgement::{Judged, chain, parts_of};
-use crate::{Error, Rules};
+use crate::{Error, Rules, image};
 
 /// Name of the check of all attestations of one artefact.
 pub const CHECK: &str = "attestations";
@@ -75,15 +76,10 @@ impl Envelopes {
     }
 }
 
-/// Checks everything that must be attested about `image`. `fleet` is its logical prefix.
-pub(crate) async fn image(
-    store: &Store,
-    fleet: &Repository,
-    bundle: &FixBundle,
-    image: &PatchedImage,
-    rules: &Rules<'_>,
-) -> Found {
-    let repository = fleet.below(&image.repository);
+/// Checks everything that must be attested about the image of `subject`, which lies in `store`.
+pub(crate) async fn image(store: &Store, subject: &image::Subject<'_>, rules: &Rules<'_>) -> Found {
+    let image::Subject { bundle, plan, image, .. } = *subject;
+    let repository = bundle.fleet.below(&image.repository);
     let place = Place {
         channel: rules.channel,
         component: Some(&bundle.component),
@@ -94,7 +90,7 @@ pub(crate) async fn image(
         Artefact::Image,
         image.index.digest,
     )));
-    let check = |attested: &Attested| about_image(attested, bundle, image);
+    let check = |attested: &Attested| about_image(attested, bundle, plan, image);
     let meant = |bytes: &[u8]| !names_other_plan(bytes, bundle);
     all(store, image.index.digest, &required, place, rules, meant, check).await
 }
@@ -238,11 +234,18 @@ async fn all(
     Found { judged, builders, counted }
 }
 
-/// Whether what was attested is what the bundle says.
-fn about_image(attested: &Attested, bundle: &FixBundle, image: &PatchedImage) -> Vec<Judged> {
+/// Whether what was attested is what bundle and plan say.
+fn about_image(
+    attested: &Attested,
+    bundle: &FixBundle,
+    plan: &FixPlan,
+    image: &PatchedImage,
+) -> Vec<Judged> {
     let statements = attested.statements.iter().map(|one| &one.statement);
     match attested.predicate_type.as_str() {
-        media::FIX_PREDICATE => statements.map(|one| fix(one.clone(), bundle, image)).collect(),
+        media::FIX_PREDICATE => {
+            statements.map(|one| fix(one.clone(), bundle, plan, image)).collect()
+        }
         media::PROVENANCE_PREDICATE => {
             let named = statements.filter(|one| plan_of(&one.predicate).is_some()).count();
             let detail = format!("{named} of {} name it", attested.statements.len());
@@ -252,7 +255,12 @@ fn about_image(attested: &Attested, bundle: &FixBundle, image: &PatchedImage) ->
     }
 }
 
-fn fix(statement: Statement<Value>, bundle: &FixBundle, image: &PatchedImage) -> Judged {
+fn fix(
+    statement: Statement<Value>,
+    bundle: &FixBundle,
+    plan: &FixPlan,
+    image: &PatchedImage,
+) -> Judged {
     let fix: Fix = match statement.document() {
         Ok(statement) => statement.predicate,
         Err(error) => return Judged::refused("fix", "", chain(&error)),
@@ -271,12 +279,41 @@ fn fix(statement: Statement<Value>, bundle: &FixBundle, image: &PatchedImage) ->
         ("commit", fix.commit == image.commit),
         ("platforms", platforms.eq(named)),
     ];
-    let other: Vec<_> = table.iter().filter(|(_, same)| !same).map(|(field, _)| *field).collect();
-    if other.is_empty() {
-        Judged::holds("fix", "", "says what the bundle says")
-    } else {
-        Judged::refused("fix", "", format!("differs from the bundle in {}", other.join(", ")))
+    let other = table.iter().filter(|(_, same)| !same).map(|(field, _)| (*field).to_owned());
+    let mut other: Vec<String> = other.collect();
+    for platform in &fix.platforms {
+        let fields = not_planned(platform, plan, image).into_iter();
+        other.extend(fields.map(|field| format!("{field} on {}", platform.platform)));
     }
+    if other.is_empty() {
+        Judged::holds("fix", "", "says what bundle and plan say")
+    } else {
+        let detail = format!("differs from bundle and plan in {}", other.join(", "));
+        Judged::refused("fix", "", detail)
+    }
+}
+
+/// What a builder put into one manifest, beside what approvers read that it would: the fields that
+/// differ.
+fn not_planned(fixed: &FixedPlatform, plan: &FixPlan, image: &PatchedImage) -> Vec<&'static str> {
+    let bases = plan.bases.iter().filter(|base| base.digest == image.base.digest);
+    let base = bases.flat_map(|base| &base.platforms).find(|p| p.platform == fixed.platform);
+    let Some(planned) = plan.fix(image.minor) else { return vec!["minor"] };
+    let architecture = &fixed.platform.architecture;
+    let files: Option<Vec<FixedFile>> = planned
+        .files
+        .iter()
+        .map(|file| {
+            let content = file.contents.iter().find(|one| one.architecture == *architecture)?;
+            Some(FixedFile::of(file, content))
+        })
+        .collect();
+    let table = [
+        ("base", base.is_some_and(|base| base.digest == fixed.base)),
+        ("files", files.is_some_and(|files| files == fixed.files)),
+        ("removed", planned.remove == fixed.removed),
+    ];
+    table.into_iter().filter(|(_, same)| !same).map(|(field, _)| field).collect()
 }
 
 /// The plan that provenance names. A build by us names its plan; builds of others need not.

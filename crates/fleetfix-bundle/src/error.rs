@@ -107,25 +107,6 @@ pub enum Error {
         /// The manifest.
         manifest: Digest,
     },
-    /// The image says that it was made from something else.
-    #[error("image {image} says that it was made from {}, expected {expected}", found.as_deref().unwrap_or("nothing"))]
-    Lineage {
-        /// The index or manifest.
-        image: Digest,
-        /// The base that the plan names.
-        expected: Digest,
-        /// What the image says.
-        found: Option<String>,
-    },
-    /// The configuration of a manifest is not JSON.
-    #[error("configuration of manifest {image}")]
-    Config {
-        /// The manifest.
-        image: Digest,
-        /// What is wrong with it.
-        #[source]
-        source: canonical::Error,
-    },
     /// No signature beside the image names it as the fleet will.
     #[error(
         "image {image} has no signature as `{identity}` [run fleetfix-sign with this plan and --fleet first]"
@@ -181,7 +162,6 @@ impl Classify for Error {
             Self::OtherRequest { .. }
             | Self::OtherFix { .. }
             | Self::Blocked { .. }
-            | Self::Lineage { .. }
             | Self::NotSigned { .. }
             | Self::NotAttested { .. }
             | Self::Ambiguous { .. } => Class::Refused,
@@ -195,7 +175,7 @@ impl Classify for Error {
             | Self::Platforms { .. }
             | Self::NoPlatform { .. }
             | Self::Rule(_) => Class::Input,
-            Self::Config { source, .. } | Self::Canonical(source) => source.class(),
+            Self::Canonical(source) => source.class(),
         }
     }
 }

@@ -8,7 +8,6 @@
 //! |---|---|
 //! | [`input`] | request and plan, and whether they belong together |
 //! | [`image`] | a patched image, held against the plan |
-//! | [`lineage`] | what it says that it was made from |
 //! | [`evidence`] | what lies beside it |
 //! | [`document`] | the bundle document |
 //! | [`artifact`] | its OCI form |
@@ -37,7 +36,6 @@ pub mod error;
 pub mod evidence;
 pub mod image;
 pub mod input;
-pub mod lineage;
 
 pub use error::Error;
 

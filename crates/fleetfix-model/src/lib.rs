@@ -15,6 +15,7 @@
 //! | [`class`] | error classes and the exit code of each |
 //! | [`media`] | media types and predicate types |
 //! | [`schema`] | JSON Schemas, generated from the types |
+//! | [`terminal`] | text of others in front of people |
 //! | [`verdict`] | what a verifier says |
 
 pub mod canonical;
@@ -28,6 +29,7 @@ pub mod name;
 pub mod platform;
 pub mod reference;
 pub mod schema;
+pub mod terminal;
 pub mod time;
 pub mod verdict;
 pub mod version;

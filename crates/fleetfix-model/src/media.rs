@@ -54,6 +54,8 @@ pub const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 
 /// Predicate type of an approval, see [`crate::document::Approval`].
 pub const APPROVAL_PREDICATE: &str = "https://fleetfix.openshift.io/approval/v1";
+/// What the types of our own predicates start with.
+pub const OUR_PREDICATES: &str = "https://fleetfix.openshift.io/";
 /// Predicate type of what a patched image holds, see [`crate::document::Fix`].
 pub const FIX_PREDICATE: &str = "https://fleetfix.openshift.io/fix/v1";
 /// Predicate type of a `CycloneDX` bill of materials (in-toto attestation, predicates/cyclonedx.md).

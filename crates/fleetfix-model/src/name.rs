@@ -176,6 +176,14 @@ name! {
     })
 }
 
+impl RepositoryPath {
+    /// The path `below` below this one. It may be longer than one that is read: cut, it would name
+    /// another repository.
+    pub(crate) fn joined(&self, below: &Self) -> Self {
+        Self(format!("{self}/{below}"))
+    }
+}
+
 name! {
     /// An absolute path inside an image, such as `/usr/bin/hyperkube`: no empty, `.` or `..`
     /// component, no NUL, no trailing slash.

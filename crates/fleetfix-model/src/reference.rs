@@ -59,17 +59,22 @@ impl Repository {
     }
 
     /// The repository `path` below this one: a longer name in a registry, a subdirectory on disk.
+    ///
+    /// Both may be so long that nothing reads the name of what they make any more; documents are held
+    /// to that ([`Repository::has_room_for`]).
     #[must_use]
     pub fn below(&self, path: &RepositoryPath) -> Self {
         match self {
             Self::Registry { registry, path: base } => {
-                let joined = format!("{base}/{path}");
-                // Two valid paths joined are valid, but for the limit on the length.
-                let path = joined.parse().unwrap_or_else(|_| base.clone());
-                Self::Registry { registry: registry.clone(), path }
+                Self::Registry { registry: registry.clone(), path: base.joined(path) }
             }
             Self::Layout(dir) => Self::Layout(dir.join(path.as_str())),
         }
+    }
+
+    /// True if the name of the repository `path` below this one can be read again.
+    pub fn has_room_for(&self, path: &RepositoryPath) -> bool {
+        self.below(path).to_string().parse::<Self>().is_ok()
     }
 
     /// The repository that this one lies below of: its name without the last component. `None`
@@ -361,6 +366,17 @@ mod tests {
             let below = base.below(&"app".parse().unwrap());
             assert_eq!(below.to_string(), format!("{s}/app"));
             assert_eq!(below.parent(), Some(base));
+        }
+    }
+
+    #[test]
+    fn a_name_below_is_never_cut() {
+        let long = format!("quay.io/{}", "a".repeat(190));
+        let base: Repository = long.parse().unwrap();
+        for (path, room) in [("a23456789", true), ("a2345678901", false)] {
+            let path: RepositoryPath = path.parse().unwrap();
+            assert_eq!(base.below(&path).to_string(), format!("{long}/{path}"));
+            assert_eq!(base.has_room_for(&path), room, "{path}");
         }
     }
 }

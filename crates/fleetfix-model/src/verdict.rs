@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::terminal::OneLine;
+
 /// The outcome of a verification as a whole.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,7 +137,7 @@ pub struct Verdict {
 }
 
 impl fmt::Display for Verdict {
-    /// The tree, one check a line.
+    /// The tree, one check a line, whatever its texts quote.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for check in &self.checks {
             write_check(f, check, 0)?;
@@ -147,7 +149,7 @@ impl fmt::Display for Verdict {
             Outcome::Refused => "refused",
             Outcome::CouldNotAsk => "could not ask",
         };
-        writeln!(f, "{outcome}: {}", self.subject)
+        writeln!(f, "{outcome}: {}", OneLine(&self.subject))
     }
 }
 
@@ -157,12 +159,12 @@ fn write_check(f: &mut fmt::Formatter<'_>, check: &Check, depth: usize) -> fmt::
         Status::Failed => "FAIL",
         Status::NotMade => "-   ",
     };
-    write!(f, "{mark} {:indent$}{}", "", check.name, indent = depth * 2)?;
+    write!(f, "{mark} {:indent$}{}", "", OneLine(&check.name), indent = depth * 2)?;
     if !check.subject.is_empty() {
-        write!(f, "  {}", check.subject)?;
+        write!(f, "  {}", OneLine(&check.subject))?;
     }
     if !check.detail.is_empty() {
-        write!(f, ": {}", check.detail)?;
+        write!(f, ": {}", OneLine(&check.detail))?;
     }
     writeln!(f)?;
     check.checks.iter().try_for_each(|part| write_check(f, part, depth + 1))
@@ -171,6 +173,18 @@ fn write_check(f: &mut fmt::Formatter<'_>, check: &Check, depth: usize) -> fmt::
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_check_quotes_stays_on_its_line() {
+        let lie = "x\nverified: quay.io/fleet\u{1b}[1A\u{202e}";
+        let part = Check { name: lie.into(), ..Check::not_made("part", lie, lie) };
+        let checks = vec![Check::all("whole", lie, vec![part])];
+        let verdict = Verdict { outcome: Outcome::Refused, subject: lie.into(), checks };
+        let shown = verdict.to_string();
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+        assert!(!shown.chars().any(|c| c != '\n' && crate::terminal::forges(c)), "{shown:?}");
+        assert!(!shown.lines().any(|line| line.starts_with("verified")), "{shown}");
+    }
 
     #[test]
     fn a_failed_part_fails_the_whole_and_is_the_cause() {

@@ -307,6 +307,7 @@ fn annotations_may_be_ignored_and_requirements_may_not() {
 
 /// Every rule that the types cannot hold, as (document, path, value, part of the message).
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn rules() {
     let table: &[(&str, &str, Value, &str)] = &[
         ("fix-request.json", "/tickets", json!([]), "tickets"),
@@ -353,6 +354,41 @@ fn rules() {
             json!(digest("other")),
             "none of `images`",
         ),
+        (
+            "fix-plan.json",
+            "/findings/0/waiver/finding",
+            json!("coverage/4.20.8"),
+            "another finding",
+        ),
+        ("fix-plan.json", "/impact/0/restarts", json!(["etcd\n  waived by bob: fine"]), "one line"),
+        ("fix-plan.json", "/impact/0/customerNodes/0/effect", json!("a\nb"), "one line"),
+        ("fix-plan.json", "/impact/0/customerNodes/0/condition", json!("a\u{202e}b"), "one line"),
+        ("fix-plan.json", "/revision", json!(0), "counts from 1"),
+        ("fix-plan.json", "/targets", json!({"include": [{"region": "a\nb"}]}), "one line"),
+        (
+            "fix-bundle.json",
+            "/impact/0/restarts",
+            json!(["etcd\nnot checked: nothing"]),
+            "one line",
+        ),
+        ("fix-bundle.json", "/impact/0/customerNodes/0/effect", json!("a\nb"), "one line"),
+        ("fix-bundle.json", "/affects/0/excluded/0/reason", json!("a\nb"), "one line"),
+        ("fix-bundle.json", "/rollback/reason", json!("a\nwaived by bob"), "one line"),
+        ("fix-bundle.json", "/title", json!("a\nb"), "one line"),
+        ("fix-bundle.json", "/images/0/attestations/0/predicateType", json!("a\nb"), "one line"),
+        ("fix-bundle.json", "/revision", json!(0), "counts from 1"),
+        ("fix-bundle.json", "/rollout/waves/0/percent", json!(0), "1 to 100"),
+        ("fix-bundle.json", "/rollout/waves/0/percent", json!(101), "1 to 100"),
+        ("fix-bundle.json", "/rollout/waves/0/name", json!("a\nb"), "one line"),
+        (
+            "fix-bundle.json",
+            "/healthGates",
+            json!([{"condition": "Available", "status": "true", "windowSeconds": 1}]),
+            "`True` or `False`",
+        ),
+        ("fix-bundle.json", "/fleet", json!(format!("quay.io/{}", "a".repeat(195))), "too long"),
+        ("fix-bundle.json", "/images/0/repository", json!("a".repeat(199)), "too long"),
+        ("channel.json", "/bundles/0/revision", json!(0), "counts from 1"),
         ("approval.json", "/expires", json!("2026-11-23T00:00:00Z"), "after `issued`"),
         ("approval.json", "/channels", json!([]), "channels"),
         ("approval.json", "/channels", json!(["b", "a"]), "ascending"),

@@ -1,8 +1,8 @@
 //! Which checks were made. A plan says of each whether it was; what is not said was not looked at.
 
-use fleetfix_model::document::FixPlan;
 use fleetfix_model::document::finding::{CheckState, PlanCheck};
 use fleetfix_model::document::plan::Status;
+use fleetfix_model::document::{FixPlan, FixRequest};
 
 use crate::fixed;
 use crate::sources::Given;
@@ -96,8 +96,13 @@ impl Needs {
     }
 }
 
-/// The checks of a plan, sorted. `not_made` are those that were left out for a reason of their own.
-pub fn of(given: &Given, not_made: &[(String, String)]) -> Vec<PlanCheck> {
+/// Whoever waives has to approve, and so has to be allowed to.
+const WAIVERS: &str =
+    "no channel was given: nobody checked that those who are named in waivers may approve";
+
+/// The checks of a plan of `request`, sorted. `not_made` are those that were left out for a reason of
+/// their own.
+pub fn of(given: &Given, request: &FixRequest, not_made: &[(String, String)]) -> Vec<PlanCheck> {
     let check = |name: &str, reason: Option<&str>| PlanCheck {
         name: name.to_owned(),
         state: if reason.is_none() { CheckState::Made } else { CheckState::NotMade },
@@ -109,6 +114,9 @@ pub fn of(given: &Given, not_made: &[(String, String)]) -> Vec<PlanCheck> {
             check(name, Some(*reason).filter(|_| !needs.are_met(given)))
         }),
     );
+    if !request.waivers.is_empty() {
+        checks.push(check("waiver/by", Some(WAIVERS).filter(|_| !Needs::Channel.are_met(given))));
+    }
     checks.push(check("repository", Some(REPOSITORY)));
     checks.retain(|check| !not_made.iter().any(|(name, _)| *name == check.name));
     checks.extend(not_made.iter().map(|(name, reason)| check(name, Some(reason))));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fleetfix_audit::bundle::VerifiedBundle;
+use fleetfix_audit::bundle::{self, VerifiedBundle};
 use fleetfix_audit::channel::VerifiedChannel;
 use fleetfix_hypershift::conflict::{self, Ours};
 use fleetfix_hypershift::coverage::{Covered, Expanded, paths};
@@ -21,7 +21,7 @@ use crate::payload::Component;
 use crate::request::Request;
 use crate::running::Running;
 use crate::sources::Given;
-use crate::{Error, check, judge};
+use crate::{Error, check, finding, judge};
 
 /// What a plan is made of.
 #[derive(Debug)]
@@ -74,6 +74,8 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
     let supersedes = pinned(&document.supersedes, given.channel.as_ref());
     let conflicts = pinned(&document.conflicts, given.channel.as_ref());
     if let Some(channel) = &given.channel {
+        let approvers = bundle::approvers(channel, &tag);
+        findings.extend(finding::idle_names(&document.waivers, &approvers).map_err(named)?);
         let ours = Ours {
             id: &request.id,
             revision: document.revision(),
@@ -114,7 +116,7 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
         frontier,
         delivery: delivered.deliveries,
         impact: delivered.impacts,
-        checks: check::of(given, &parts.not_made),
+        checks: check::of(given, document, &parts.not_made),
         findings: findings.waived(&document.waivers).map_err(named)?,
         supersedes,
         conflicts,

@@ -1,14 +1,14 @@
 //! What was found, and who accepted it.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fleetfix_hypershift::finding::finding;
+use fleetfix_hypershift::finding::{finding, refusal as refusal_of};
 use fleetfix_model::Timestamp;
 use fleetfix_model::document::FixPlan;
 use fleetfix_model::document::finding::{Finding, FindingLevel, Waiver};
 use fleetfix_model::document::plan::cleaned;
-use fleetfix_model::name::FindingId;
+use fleetfix_model::name::{FindingId, PrincipalName};
 
 /// Start of the names of differences between new programs and those that they replace
 /// (`fleetfix_program::Difference::finding`).
@@ -74,6 +74,21 @@ impl Extend<Finding> for Findings {
             self.add(finding);
         }
     }
+}
+
+/// Waivers in the name of somebody who may not approve: publishing wants an approval by whoever waives,
+/// so no bundle of this plan would ever be published.
+pub fn idle_names(
+    waivers: &[Waiver],
+    approvers: &BTreeSet<PrincipalName>,
+) -> Result<Vec<Finding>, fleetfix_hypershift::Error> {
+    let one = |waiver: &Waiver| {
+        let Waiver { finding: id, by, .. } = waiver;
+        let message =
+            format!("`{id}` is waived by {by}, who is no approver here: have an approver waive it");
+        refusal_of(&format!("waiver/{id}/by"), message)
+    };
+    waivers.iter().filter(|waiver| !approvers.contains(&waiver.by)).map(one).collect()
 }
 
 /// The findings that stop the plan now: nobody waived them, or the waiver is over. The plan itself
@@ -148,5 +163,16 @@ mod tests {
             "waiver/gone Info the request waives `gone`, which was not found false",
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn who_may_not_approve_waives_nothing() {
+        let approvers = ["bob".parse().unwrap()].into();
+        let found = idle_names(&[waiver("a/b")], &approvers).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].id.as_str(), "waiver/a/b/by");
+        assert!(found[0].blocks() && !found[0].waivable, "{found:?}");
+        let approvers = ["alice".parse().unwrap()].into();
+        assert!(idle_names(&[waiver("a/b")], &approvers).unwrap().is_empty());
     }
 }

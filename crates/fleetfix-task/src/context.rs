@@ -7,7 +7,7 @@ use std::time::Duration;
 use fleetfix_model::Timestamp;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::failure::one_line;
+use fleetfix_model::terminal::OneLine;
 
 /// What a task is given. It has no other access to the clock.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Context {
 
     /// Tells people that a step begins: one line.
     pub fn step(&self, message: impl fmt::Display) {
-        let message = one_line(&message.to_string());
+        let message = OneLine(&message.to_string()).to_string();
         match &self.progress {
             Progress::Terminal(bar) => {
                 settle(bar);

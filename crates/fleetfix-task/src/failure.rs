@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use fleetfix_model::terminal::OneLine;
 use fleetfix_model::{Class, Classify};
 
 /// Any error that knows its class.
@@ -67,7 +68,7 @@ impl Failure {
     }
 
     /// The error line without `error: `: subjects, then each error of the chain, then the hint.
-    /// Always one line; control characters are escaped.
+    /// Always one line; what a terminal would act on is spelled out.
     pub fn line(&self) -> String {
         let mut parts: Vec<String> = Vec::new();
         if self.class() == Class::Bug {
@@ -89,17 +90,8 @@ impl Failure {
             line.push_str(hint);
             line.push(')');
         }
-        one_line(&line)
+        OneLine(&line).to_string()
     }
-}
-
-/// Escapes what would break a line or drive a terminal.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-    }
-    line
 }
 
 impl Classify for Failure {
@@ -135,7 +127,7 @@ mod tests {
     struct Outer(#[source] Inner);
 
     #[derive(Debug, thiserror::Error)]
-    #[error("inner\nsecond line\u{1b}[31m")]
+    #[error("inner\nsecond line\u{1b}[31m\u{202e}")]
     struct Inner;
 
     impl Classify for Outer {
@@ -161,7 +153,10 @@ mod tests {
     #[test]
     fn the_chain_is_one_line() {
         let failure = Failure::from(Outer(Inner)).about("b").about("a").hint("do this");
-        assert_eq!(failure.line(), "a: b: outer: inner\\nsecond line\\u{1b}[31m (do this)");
+        assert_eq!(
+            failure.line(),
+            "a: b: outer: inner\\nsecond line\\u{1b}[31m\\u{202e} (do this)"
+        );
         assert_eq!(failure.class(), Class::Environment);
     }
 

@@ -6,8 +6,8 @@ use fleetfix_model::Class;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::failure::one_line;
 use crate::{Error, ResultPath};
+use fleetfix_model::terminal::OneLine;
 
 /// What a task gives back when it came to its end.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Outcome {
     /// The data is written, and still the task did not come to a good end.
     #[must_use]
     pub fn ending(mut self, class: Class, why: impl fmt::Display) -> Self {
-        self.ending = Some(Ending { class, why: one_line(&why.to_string()) });
+        self.ending = Some(Ending { class, why: OneLine(&why.to_string()).to_string() });
         self
     }
 

@@ -168,11 +168,6 @@ impl Envelope {
         Digest::of(&self.payload)
     }
 
-    /// How many signatures there are, good or not.
-    pub fn signature_count(&self) -> usize {
-        self.signatures.len()
-    }
-
     /// Adds the signature of `key`, unless a good one by it is there already: then nothing changes.
     pub fn sign_with(&mut self, key: &dyn Sign) -> Result<(), SignError> {
         let message = pae(&self.payload);

@@ -4,8 +4,7 @@
 //! absent field, a default that is spelled out. What is signed or judged here is written again after
 //! it was read, and must come out the same.
 
-use fleetfix_model::document::{self, Document};
-use fleetfix_model::{ToCanonical as _, canonical};
+use fleetfix_model::canonical;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
@@ -24,22 +23,8 @@ pub(crate) fn typed<T: Serialize + DeserializeOwned>(value: &Value) -> Result<T,
     Err(canonical::Error::Type { field: ".".to_owned(), source })
 }
 
-/// Reads a document of ours from the one form that it has; `subject` is for messages.
-pub(crate) fn document<T: Document>(subject: &str, bytes: &[u8]) -> Result<T, document::Error> {
-    let read: T = document::from_canonical(subject, bytes)?;
-    if read.to_canonical().is_ok_and(|again| again == bytes) {
-        return Ok(read);
-    }
-    Err(document::Error::Rule {
-        subject: subject.to_owned(),
-        kind: T::KIND,
-        source: document::Rule::new(".", OTHER_SPELLING),
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use fleetfix_model::document::Pause;
     use serde::Deserialize;
     use serde_json::json;
 
@@ -60,21 +45,6 @@ mod tests {
             [json!([1]), json!([1, 2]), json!({"a": 1, "b": null}), json!({"a": 1, "c": 2})]
         {
             assert!(typed::<Pair>(&value).is_err(), "{value}");
-        }
-    }
-
-    #[test]
-    fn a_document_has_one_form() {
-        let good = json!({
-            "apiVersion": document::API_VERSION, "kind": "Pause", "channel": "stable", "bundles": [],
-        });
-        let read = |value: &Value| document::<Pause>("x", &value.to_canonical().unwrap());
-        assert!(read(&good).is_ok());
-        let mut spelled = good.clone();
-        spelled["requires"] = json!([]);
-        let list = json!([document::API_VERSION, "Pause", {}, [], "stable", []]);
-        for value in [spelled, list] {
-            assert!(read(&value).is_err(), "{value}");
         }
     }
 }

@@ -12,8 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::exact;
 
-/// What our own predicate types start with.
-const OURS: &str = "https://fleetfix.openshift.io/";
 /// Most subjects that are read.
 const MAX_SUBJECTS: usize = 1024;
 
@@ -141,7 +139,7 @@ impl Statement<serde_json::Value> {
                 expected: predicate_type.to_owned(),
             });
         }
-        let name = if predicate_type.starts_with(OURS) {
+        let name = if predicate_type.starts_with(media::OUR_PREDICATES) {
             // Nothing but the one spelling: written again, it must be the same.
             canonical::from_canonical::<serde_json::Value>(bytes).map_err(Error::Malformed)?;
             only_subject(&wire.subject, subject)?
@@ -154,7 +152,7 @@ impl Statement<serde_json::Value> {
     /// The predicate as a document of ours, with all its rules checked.
     pub fn document<T: Document>(self) -> Result<Statement<T>, Error> {
         let bytes = self.predicate.to_canonical().map_err(Error::Malformed)?;
-        let predicate = exact::document("predicate", &bytes).map_err(Error::Predicate)?;
+        let predicate = document::from_canonical("predicate", &bytes).map_err(Error::Predicate)?;
         Ok(Statement {
             name: self.name,
             subject: self.subject,

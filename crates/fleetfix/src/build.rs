@@ -12,11 +12,12 @@
 //! DIR/publisher-state/  what the publisher remembers
 //! ```
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use fleetfix_model::document::{self, FixPlan, FixRequest};
-use fleetfix_model::name::ChannelName;
+use fleetfix_model::name::{ChannelName, PrincipalName};
 use fleetfix_model::{Reference, Repository};
 use fleetfix_task::{Context, Failure, Outcome, file};
 use serde_json::{Value, json};
@@ -99,10 +100,10 @@ impl Args {
         let path = |name: &str| dir.join(name).display().to_string();
         // What is wrong with the request is said before anything is written.
         let yaml = file::read_bounded(&self.request, fleetfix_model::yaml::MAX_SIZE as u64)?;
-        document::from_yaml::<FixRequest>(&self.request.display().to_string(), &yaml)?;
+        let asked: FixRequest = document::from_yaml(&self.request.display().to_string(), &yaml)?;
         let keys = match &self.keys {
             Some(keys) => KeyDirectory::open(keys)?,
-            None => KeyDirectory::create(&dir.join("keys"))?,
+            None => KeyDirectory::create(&dir.join("keys"), &named(&asked))?,
         };
         for name in ["build", "approvals", "fleet"] {
             std::fs::create_dir_all(dir.join(name))
@@ -266,6 +267,12 @@ impl Args {
         let file = self.key_password_file.as_ref();
         file.map_or_else(Vec::new, |file| vec![format!("--key-password-file={}", file.display())])
     }
+}
+
+/// Whom the request names as having a part in the fix.
+fn named(request: &FixRequest) -> BTreeSet<PrincipalName> {
+    let authors = request.fixes.iter().flat_map(|fix| &fix.authors);
+    request.requester.iter().chain(authors).cloned().collect()
 }
 
 /// `fleetfix approve` as a task of its own, so that the chain can parse its flags.

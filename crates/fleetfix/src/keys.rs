@@ -3,9 +3,11 @@
 //! A key directory has one file per key, named for what the key may do: `root-olga.key`,
 //! `approver-alice.key`. A directory that people bring has the same names, and their `policy.yaml`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use fleetfix_model::name::PrincipalName;
 use fleetfix_signer::SigningKey;
 use fleetfix_task::{Failure, file};
 use fleetfix_trust::Sign as _;
@@ -25,6 +27,9 @@ const KEYS: &[(&str, Option<(&str, &str)>)] = &[
     ("approver-alice", Some(("alice", "approver"))),
     ("approver-bob", Some(("bob", "approver"))),
 ];
+
+/// Issuer of those who have no key here. `.invalid` never resolves (RFC 2606).
+const NO_ISSUER: &str = "https://rehearsal.invalid";
 
 /// A directory of keys.
 #[derive(Clone, Debug)]
@@ -47,7 +52,9 @@ impl KeyDirectory {
 
     /// Makes the keys that are missing, and a policy that trusts them. The keys are not encrypted:
     /// whoever can read the directory can sign, and nothing here deserves more trust than that.
-    pub fn create(dir: &Path) -> Result<Self, Failure> {
+    /// `named` are those whom the request names: the policy has to know them to keep them apart from
+    /// who approves.
+    pub fn create(dir: &Path, named: &BTreeSet<PrincipalName>) -> Result<Self, Failure> {
         create_private_dir(dir)?;
         let mut people: Vec<(&str, &str, String)> = Vec::new();
         let mut release = String::new();
@@ -70,7 +77,7 @@ impl KeyDirectory {
         }
         let policy = dir.join("policy.yaml");
         if !policy.exists() {
-            file::write_atomic(&policy, policy_text(&people, &release).as_bytes())?;
+            file::write_atomic(&policy, policy_text(&people, named, &release).as_bytes())?;
         }
         Ok(Self { dir: dir.to_owned() })
     }
@@ -116,7 +123,11 @@ fn create_private_dir(dir: &Path) -> Result<(), Failure> {
 
 /// YAML that a person would write: two approvers who are not the builder, every predicate that the
 /// chain writes required.
-fn policy_text(people: &[(&str, &str, String)], release: &str) -> String {
+fn policy_text(
+    people: &[(&str, &str, String)],
+    named: &BTreeSet<PrincipalName>,
+    release: &str,
+) -> String {
     let mut text = String::from(
         "# Made by fleetfix for a rehearsal on one machine: whoever holds the key directory is everybody below.\n\
          apiVersion: fleetfix.openshift.io/v1alpha1\nkind: TrustPolicy\n\
@@ -128,15 +139,21 @@ fn policy_text(people: &[(&str, &str, String)], release: &str) -> String {
         let kind = if *role == "builder" { "buildSystem" } else { "person" };
         let _ = write!(text, "- name: {name}\n  kind: {kind}\n  keys:\n{}", public_key(public, 2));
     }
+    for name in named.iter().filter(|name| people.iter().all(|(who, _, _)| *who != name.as_str())) {
+        let _ = write!(
+            text,
+            "- name: {name}\n  kind: person\n  identities:\n  - issuer: {NO_ISSUER}\n    subject: {name}\n"
+        );
+    }
     text.push_str("roles:\n");
     for role in ["builder", "approver"] {
-        let names: Vec<&str> =
+        let holders: Vec<&str> =
             people.iter().filter(|(_, r, _)| *r == role).map(|(name, _, _)| *name).collect();
         let _ = write!(
             text,
             "- role: {role}\n  principals: [{}]\n  threshold: {}\n",
-            names.join(", "),
-            names.len()
+            holders.join(", "),
+            holders.len()
         );
     }
     let _ = write!(text, "release:\n  keys:\n{}", public_key(release, 2));

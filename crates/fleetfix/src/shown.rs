@@ -1,194 +1,228 @@
 //! What an approver is shown. The digest of this text goes into the approval, so it is a function
 //! of the bundle and the plan alone.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use fleetfix_model::Digest;
-use fleetfix_model::document::plan::PlannedFix;
+use fleetfix_model::document::bundle::Affects;
+use fleetfix_model::document::plan::{PlannedFix, Row, Status};
 use fleetfix_model::document::rollout::{Selector, Targets};
 use fleetfix_model::document::{FixBundle, FixPlan};
-use fleetfix_model::name::PrincipalName;
 
 /// The text for one bundle: what it is, what it replaces where, what restarts, what was found.
 pub fn text(digest: Digest, bundle: &FixBundle, plan: &FixPlan) -> String {
-    let mut text = String::new();
-    let tickets: Vec<String> = bundle.tickets.iter().map(ToString::to_string).collect();
+    let mut lines = Lines(String::new());
     // The version of this text: a change of it is another text for the same bundle.
-    line(&mut text, format_args!("fleetfix approval, text 2"));
-    line(&mut text, format_args!("bundle {digest}"));
-    line(
-        &mut text,
-        format_args!("fix {} revision {} ({})", bundle.id, bundle.revision, tickets.join(", ")),
-    );
-    if let Some(title) = &bundle.title {
-        line(&mut text, format_args!("  {title}"));
+    lines.add("fleetfix approval, text 2");
+    lines.add(format_args!("bundle {digest}"));
+    let tickets = joined(&bundle.tickets);
+    lines.add(format_args!("fix {} revision {} ({tickets})", bundle.id, bundle.revision));
+    lines.each(bundle.title.iter().map(|title| format!("  {title}")));
+    lines.each(bundle.incident.iter().map(|incident| format!("  incident {incident}")));
+    lines.add(format_args!("for the fleet {}", bundle.fleet));
+    lines.each(plan.requester.iter().map(|requester| format!("requested by {requester}")));
+    for one in &plan.fixes {
+        fix(&mut lines, one);
     }
-    line(&mut text, format_args!("for the fleet {}", bundle.fleet));
-    if let Some(requester) = &plan.requester {
-        line(&mut text, format_args!("requested by {requester}"));
-    }
-    for fix in &plan.fixes {
-        content(&mut text, fix);
-    }
-    line(&mut text, format_args!("replaces `{}` with:", bundle.component));
-    for image in &bundle.images {
-        let platforms: Vec<String> =
-            image.platforms.iter().map(|p| p.platform.to_string()).collect();
-        let commit = image.commit.as_ref().map_or("unknown", |commit| commit.as_str());
-        line(
-            &mut text,
-            format_args!("  {} {} {}", image.minor, image.index.digest, platforms.join(" ")),
-        );
-        line(&mut text, format_args!("       on {}@{}", image.base.repository, image.base.digest));
-        line(&mut text, format_args!("       from commit {commit}"));
-    }
+    images(&mut lines, bundle);
     for affects in &bundle.affects {
-        let versions: Vec<String> =
-            affects.versions.iter().map(|v| v.version.to_string()).collect();
-        line(
-            &mut text,
-            format_args!("on {} {}: {}", affects.platform, affects.minor, versions.join(" ")),
-        );
-        for excluded in &affects.excluded {
-            line(&mut text, format_args!("  not {}: {}", excluded.version, excluded.reason));
-        }
+        versions(&mut lines, affects, plan);
     }
-    for delivery in &bundle.delivery {
-        let ends =
-            if delivery.ends_with_upgrade { "ends with an upgrade" } else { "OUTLIVES AN UPGRADE" };
-        line(
-            &mut text,
-            format_args!(
-                "delivered on {} {} by {}, {ends}: {}",
-                delivery.platform, delivery.minor, delivery.method, delivery.reason
-            ),
-        );
+    for version in &plan.frontier {
+        lines.add(format_args!(
+            "{version} is the first with the fix; what comes before it is not out"
+        ));
     }
-    for impact in &bundle.impact {
-        line(
-            &mut text,
-            format_args!(
-                "restarts on {} {}: {} (etcd: {}, kube-apiserver: {})",
-                impact.platform,
-                impact.minor,
-                impact.restarts.join(" "),
-                if impact.rolls_etcd { "rolls" } else { "no" },
-                if impact.rolls_kube_apiserver { "rolls" } else { "no" },
-            ),
-        );
-        for node in &impact.customer_nodes {
-            let condition = node.condition.as_deref().unwrap_or("always");
-            line(&mut text, format_args!("  customer nodes: {} ({condition})", node.effect));
-        }
-    }
-    judged(&mut text, plan);
-    rest(&mut text, bundle);
-    text
+    delivered(&mut lines, bundle);
+    judged(&mut lines, plan);
+    rest(&mut lines, bundle);
+    lines.0
 }
 
-/// What one release line gets, and what comes along with it.
-fn content(text: &mut String, fix: &PlannedFix) {
+/// Who wrote it, from what, and what it puts in and takes out.
+fn fix(lines: &mut Lines, fix: &PlannedFix) {
     let minor = fix.minor;
-    let authors: Vec<&str> = fix.authors.iter().map(PrincipalName::as_str).collect();
-    if !authors.is_empty() {
-        line(text, format_args!("written for {minor} by {}", authors.join(" ")));
+    if !fix.authors.is_empty() {
+        lines.add(format_args!("written for {minor} by {}", joined(&fix.authors)));
     }
+    lines.each(fix.source.iter().map(|source| format!("{minor} is built from {source}")));
     if !fix.pull_requests.is_empty() {
-        let numbers: Vec<String> = fix.pull_requests.iter().map(|n| format!("#{n}")).collect();
-        let of = fix.source.as_ref().map_or_else(String::new, |source| format!(" of {source}"));
-        line(text, format_args!("{minor} claims {}{of}", numbers.join(" ")));
+        let numbers = fix.pull_requests.iter().map(|number| format!("#{number}"));
+        lines.add(format_args!("{minor} claims {}", joined(numbers)));
     }
     for file in &fix.files {
         let verb = if file.create { "creates" } else { "replaces" };
         let mode = file.mode.map_or_else(String::new, |mode| format!(", mode {mode}"));
         let uid = file.uid.map_or_else(String::new, |uid| format!(", uid {uid}"));
         let gid = file.gid.map_or_else(String::new, |gid| format!(", gid {gid}"));
-        line(text, format_args!("{minor} {verb} {}{mode}{uid}{gid}", file.path));
+        lines.add(format_args!("{minor} {verb} {}{mode}{uid}{gid}", file.path));
     }
-    for path in &fix.remove {
-        line(text, format_args!("{minor} removes {path}"));
-    }
-    if let Some(image) = &fix.image {
-        line(text, format_args!("{minor} is the finished image {image}"));
-    }
+    lines.each(fix.remove.iter().map(|path| format!("{minor} removes {path}")));
+    lines.each(fix.image.iter().map(|image| format!("{minor} is the finished image {image}")));
     for along in &fix.along {
-        line(text, format_args!("{minor} BRINGS ALONG {}: {}", along.commit, along.title));
+        lines.add(format_args!("{minor} BRINGS ALONG {}: {}", along.commit, along.title));
     }
     if fix.along_more > 0 {
-        line(
-            text,
-            format_args!("{minor} BRINGS ALONG {} more, which are not listed", fix.along_more),
-        );
+        lines.add(format_args!(
+            "{minor} BRINGS ALONG {} more, which are not listed",
+            fix.along_more
+        ));
     }
 }
 
-/// Which clusters are meant, where not all are.
-fn targets(text: &mut String, targets: &Targets) {
-    let least = [
-        ("HyperShift operator", &targets.min_hypershift_operator),
-        ("control plane operator", &targets.min_control_plane_operator),
-    ];
-    for (what, version) in least {
-        if let Some(version) = version {
-            line(text, format_args!("needs {what} {version} or later"));
+/// What takes whose place, and what somebody must have vouched for.
+fn images(lines: &mut Lines, bundle: &FixBundle) {
+    lines.add(format_args!("replaces `{}` with:", bundle.component));
+    for image in &bundle.images {
+        let platforms = joined(image.platforms.iter().map(|p| &p.platform));
+        let commit = image.commit.as_ref().map_or("unknown", |commit| commit.as_str());
+        lines.add(format_args!("  {} {} {platforms}", image.minor, image.index.digest));
+        lines.add(format_args!("       on {}@{}", image.base.repository, image.base.digest));
+        lines.add(format_args!("       from commit {commit}"));
+        for one in &image.attestations {
+            let (count, role, predicate) = (one.count, one.role, &one.predicate_type);
+            lines.add(format_args!("       with {predicate} by {count} {role}"));
         }
     }
-    for (verb, selectors) in [("only for", &targets.include), ("not for", &targets.exclude)] {
-        for selector in selectors {
-            let Selector { platform, region, management_cluster, cluster_id, label } = selector;
-            let fields = [
-                ("platform", platform.map(|platform| platform.to_string())),
-                ("region", region.clone()),
-                ("management cluster", management_cluster.clone()),
-                ("cluster", cluster_id.clone()),
-                ("label", label.clone()),
-            ];
-            let fields = fields.into_iter().filter_map(|(n, v)| Some(format!("{n} {}", v?)));
-            let fields: Vec<String> = fields.collect();
-            line(text, format_args!("{verb} clusters of {}", fields.join(", ")));
+}
+
+/// Where it goes, and where it does not although it is needed.
+fn versions(lines: &mut Lines, affects: &Affects, plan: &FixPlan) {
+    let Affects { platform, minor, .. } = affects;
+    let covered = joined(affects.versions.iter().map(|v| &v.version));
+    lines.add(format_args!("on {platform} {minor}: {covered}"));
+    for excluded in &affects.excluded {
+        lines.add(format_args!("  not {}: {}", excluded.version, excluded.reason));
+    }
+    let left_out = |row: &&Row| {
+        row.status == Status::Gap
+            && (row.platform, row.version.minor()) == (*platform, *minor)
+            && affects.excluded.iter().all(|e| e.version != row.version)
+    };
+    for row in plan.rows.iter().filter(left_out) {
+        let reason = row.reason.as_deref().unwrap_or("no reason is given");
+        lines.add(format_args!("  not {}, which is affected: {reason}", row.version));
+    }
+}
+
+/// How it gets there and what that touches.
+fn delivered(lines: &mut Lines, bundle: &FixBundle) {
+    for one in &bundle.delivery {
+        let ends =
+            if one.ends_with_upgrade { "ends with an upgrade" } else { "OUTLIVES AN UPGRADE" };
+        let (platform, minor, method, reason) = (one.platform, one.minor, one.method, &one.reason);
+        lines.add(format_args!("delivered on {platform} {minor} by {method}, {ends}: {reason}"));
+    }
+    for one in &bundle.impact {
+        lines.add(format_args!(
+            "restarts on {} {}: {} (etcd: {}, kube-apiserver: {})",
+            one.platform,
+            one.minor,
+            one.restarts.join(" "),
+            if one.rolls_etcd { "rolls" } else { "no" },
+            if one.rolls_kube_apiserver { "rolls" } else { "no" },
+        ));
+        for node in &one.customer_nodes {
+            let condition = node.condition.as_deref().unwrap_or("always");
+            lines.add(format_args!("  customer nodes: {} ({condition})", node.effect));
         }
     }
 }
 
 /// What was found, who waived it, and what nobody looked at.
-fn judged(text: &mut String, plan: &FixPlan) {
+fn judged(lines: &mut Lines, plan: &FixPlan) {
     for finding in &plan.findings {
-        line(text, format_args!("finding, {}: {}: {}", finding.level, finding.id, finding.message));
+        lines.add(format_args!("finding, {}: {}: {}", finding.level, finding.id, finding.message));
         if let Some(waiver) = &finding.waiver {
-            let until = waiver.expires.map_or_else(String::new, |end| format!(", until {end}"));
-            line(text, format_args!("  waived by {}{until}: {}", waiver.by, waiver.reason));
+            let end = waiver.expires.map_or_else(String::new, |end| format!(" until {end}"));
+            lines.add(format_args!("  waived by {}{end}: {}", waiver.by, waiver.reason));
         }
     }
     for check in plan.checks.iter().filter(|check| check.reason.is_some()) {
         let reason = check.reason.as_deref().unwrap_or_default();
-        line(text, format_args!("not checked: {}: {reason}", check.name));
+        lines.add(format_args!("not checked: {}: {reason}", check.name));
     }
 }
 
-/// Its relation to other fixes, the way back, and its end.
-fn rest(text: &mut String, bundle: &FixBundle) {
+/// Its relation to other fixes, the way back, how it goes out, and its end.
+fn rest(lines: &mut Lines, bundle: &FixBundle) {
     for (verb, others) in
         [("supersedes", &bundle.supersedes), ("conflicts with", &bundle.conflicts)]
     {
         for other in others {
-            let revision = other.revision.map_or_else(String::new, |r| format!(" revision {r}"));
-            line(text, format_args!("{verb} {}{revision}", other.id));
+            let revision =
+                other.revision.map_or_else(String::new, |r| format!(" up to revision {r}"));
+            lines.add(format_args!("{verb} {}{revision}", other.id));
         }
     }
     let back = if bundle.rollback.possible { "can be taken back" } else { "CANNOT BE TAKEN BACK" };
-    line(text, format_args!("{back}: {}", bundle.rollback.reason));
-    if let Some(meant) = &bundle.targets {
-        targets(text, meant);
+    lines.add(format_args!("{back}: {}", bundle.rollback.reason));
+    if let Some(targets) = &bundle.targets {
+        clusters(lines, targets);
     }
     if let Some(rollout) = &bundle.rollout {
-        line(text, format_args!("in {} waves", rollout.waves.len().max(1)));
+        for wave in &rollout.waves {
+            let (percent, after, soak) = (wave.percent, wave.after_seconds, wave.soak_seconds);
+            lines.add(format_args!(
+                "wave {}: {percent} percent, not before {after} s, healthy for {soak} s",
+                wave.name
+            ));
+        }
+        lines.each(rollout.max_parallel.map(|n| format!("at most {n} clusters at a time")));
+        lines.each(rollout.max_failures.map(|n| format!("stops after {n} failed clusters")));
     }
-    if let Some(expires) = bundle.expires {
-        line(text, format_args!("expires {expires}"));
+    for gate in &bundle.health_gates {
+        let (condition, status, window) = (&gate.condition, &gate.status, gate.window_seconds);
+        lines.add(format_args!("afterwards {condition} must be {status} for {window} s"));
+    }
+    lines.each(bundle.expires.map(|expires| format!("expires {expires}")));
+    if let Some(retire) = &bundle.retire_when {
+        let versions = joined(&retire.all_clusters_at_or_above);
+        lines.add(format_args!("over when all clusters are at or above {versions}"));
     }
 }
 
-/// Writing to a string does not fail.
-fn line(text: &mut String, args: std::fmt::Arguments<'_>) {
-    let _ = writeln!(text, "{args}");
+/// Which clusters are meant, beyond version and platform.
+fn clusters(lines: &mut Lines, targets: &Targets) {
+    for (operator, version) in [
+        ("HyperShift operator", &targets.min_hypershift_operator),
+        ("control plane operator", &targets.min_control_plane_operator),
+    ] {
+        lines.each(version.iter().map(|version| format!("needs {operator} {version} or later")));
+    }
+    lines.each(targets.include.iter().map(|one| format!("only clusters with {}", selector(one))));
+    lines.each(targets.exclude.iter().map(|one| format!("no clusters with {}", selector(one))));
+}
+
+fn selector(selector: &Selector) -> String {
+    let platform = selector.platform.map(|platform| platform.to_string());
+    let parts = [
+        ("platform", &platform),
+        ("region", &selector.region),
+        ("management cluster", &selector.management_cluster),
+        ("id", &selector.cluster_id),
+        ("label", &selector.label),
+    ];
+    let parts = parts.into_iter();
+    let parts: Vec<String> =
+        parts.filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?))).collect();
+    if parts.is_empty() { "anything".to_owned() } else { parts.join(" and ") }
+}
+
+fn joined<T: Display>(all: impl IntoIterator<Item = T>) -> String {
+    all.into_iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// The text in the making.
+struct Lines(String);
+
+impl Lines {
+    /// Writing to a string does not fail.
+    fn add(&mut self, line: impl Display) {
+        let _ = writeln!(self.0, "{line}");
+    }
+
+    fn each(&mut self, lines: impl IntoIterator<Item = String>) {
+        lines.into_iter().for_each(|line| self.add(line));
+    }
 }

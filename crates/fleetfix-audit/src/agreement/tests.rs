@@ -14,6 +14,8 @@ fn request() -> Value {
         "fixes": [{"minor": "4.20", "commit": "1111111111111111111111111111111111111111",
             "files": [{"path": "/usr/bin/etcd", "from": "etcd"}]}],
         "affected": [{"platform": "AWS", "introduced": "4.20.0", "fixedIn": "4.20.9"}],
+        "requester": "rae",
+        "waivers": [{"finding": "delivery/x", "by": "ann", "reason": "x"}],
     })
 }
 
@@ -26,7 +28,9 @@ fn plan() -> Value {
     json!({
         "apiVersion": "fleetfix.openshift.io/v1alpha1", "kind": "FixPlan", "id": "FIX-1", "revision": 1,
         "tickets": ["OCPBUGS-1"], "request": digest("request"), "component": "etcd",
-        "fixes": [{"minor": "4.20", "commit": "1111111111111111111111111111111111111111"}],
+        "requester": "rae",
+        "fixes": [{"minor": "4.20", "commit": "1111111111111111111111111111111111111111",
+            "files": [{"path": "/usr/bin/etcd", "contents": []}]}],
         "bases": [base()],
         "rows": [
             {"platform": "AWS", "version": "4.20.1", "status": "covered", "base": digest("base")},
@@ -36,6 +40,17 @@ fn plan() -> Value {
         "delivery": [], "impact": [], "checks": [],
         "findings": [{"id": "coverage/4.20", "level": "warning", "message": "look"}],
     })
+}
+
+/// What each index must have, sorted by predicate type.
+fn demands() -> Value {
+    let demand = |predicate_type: &str| {
+        json!({"subject": digest("index"), "predicateType": predicate_type, "role": "builder", "count": 1,
+            "statement": digest(predicate_type)})
+    };
+    let mut provenance = demand(media::PROVENANCE_PREDICATE);
+    provenance.as_object_mut().unwrap().remove("statement");
+    json!([demand(media::SBOM_PREDICATE), demand(media::FIX_PREDICATE), provenance])
 }
 
 fn bundle() -> Value {
@@ -49,7 +64,7 @@ fn bundle() -> Value {
             "platforms": [{"platform": "linux/amd64", "manifest": descriptor("amd64", media::OCI_MANIFEST)}],
             "base": {"repository": "quay.io/payload/etcd", "digest": digest("base")},
             "commit": "1111111111111111111111111111111111111111",
-            "attestations": [{"subject": digest("index"), "predicateType": "x", "role": "builder", "count": 1}]}],
+            "attestations": demands()}],
         "affects": [{"platform": "AWS", "minor": "4.20", "introduced": "4.20.0", "fixedIn": "4.20.9",
             "versions": [{"version": "4.20.1", "image": digest("index")}, {"version": "4.20.2", "image": digest("index")}]}],
         "delivery": [], "impact": [],
@@ -95,8 +110,8 @@ fn every_difference_is_found_and_named() {
     let other_base = with(base(), "/digest", json!(digest("other")));
     // (document, what is changed, to what, check that must fail, what it says)
     let table: Vec<(&str, &str, Value, &str, &str)> = vec![
-        ("bundle", "/id", json!("FIX-2"), "fields", "id of the plan, id of the request"),
-        ("bundle", "/revision", json!(2), "fields", "revision of the plan"),
+        ("bundle", "/id", json!("FIX-2"), "fields", "the bundle differs from its plan in id"),
+        ("bundle", "/revision", json!(2), "fields", "revision"),
         ("bundle", "/title", json!("other"), "fields", "title"),
         ("bundle", "/tickets", json!(["OCPBUGS-2"]), "fields", "tickets"),
         ("bundle", "/severity", json!("low"), "fields", "severity"),
@@ -138,8 +153,111 @@ fn every_difference_is_found_and_named() {
             "fields",
             "retireWhen",
         ),
-        ("request", "/revision", json!(3), "fields", "revision of the request"),
-        ("request", "/tickets", json!(["OCPBUGS-3"]), "fields", "tickets of the request"),
+        ("request", "/id", json!("FIX-2"), "request", "the plan differs from its request in id"),
+        ("request", "/revision", json!(3), "request", "revision"),
+        ("plan", "/title", json!("other"), "request", "title"),
+        ("request", "/tickets", json!(["OCPBUGS-3"]), "request", "tickets"),
+        ("plan", "/severity", json!("low"), "request", "severity"),
+        ("plan", "/incident", json!("I-1"), "request", "incident"),
+        ("plan", "/requester", json!("ann"), "request", "requester"),
+        ("plan", "/supersedes", json!([{"id": "FIX-0"}]), "request", "supersedes"),
+        ("request", "/supersedes", json!([{"id": "FIX-0"}]), "request", "supersedes"),
+        ("plan", "/conflicts", json!([{"id": "FIX-0", "revision": 2}]), "request", "conflicts"),
+        ("plan", "/targets", json!({"include": [{"region": "eu"}]}), "request", "targets"),
+        ("plan", "/rollout", json!({"maxParallel": 9}), "request", "rollout"),
+        (
+            "plan",
+            "/healthGates",
+            json!([{"condition": "Available", "status": "True", "windowSeconds": 1}]),
+            "request",
+            "healthGates",
+        ),
+        ("plan", "/irreversible", json!("etcd moved on"), "request", "irreversible"),
+        ("request", "/expires", json!("2027-01-01T00:00:00Z"), "request", "expires"),
+        (
+            "request",
+            "/retireWhen",
+            json!({"allClustersAtOrAbove": ["4.20.9"]}),
+            "request",
+            "retireWhen",
+        ),
+        ("plan", "/component", json!("hypershift"), "request", "component"),
+        ("plan", "/fixes/0/minor", json!("4.21"), "request", "fix for 4.21"),
+        ("plan", "/fixes/0/source", json!("https://x/y"), "request", "source for 4.20"),
+        (
+            "plan",
+            "/fixes/0/commit",
+            json!("2222222222222222222222222222222222222222"),
+            "request",
+            "commit for 4.20",
+        ),
+        ("plan", "/fixes/0/pullRequests", json!([1]), "request", "pullRequests for 4.20"),
+        ("plan", "/fixes/0/authors", json!(["bob"]), "request", "authors for 4.20"),
+        ("plan", "/fixes/0/files/0/path", json!("/usr/bin/other"), "request", "files for 4.20"),
+        ("plan", "/fixes/0/files/0/mode", json!("4755"), "request", "files for 4.20"),
+        ("plan", "/fixes/0/remove", json!(["/etc/passwd"]), "request", "remove for 4.20"),
+        ("plan", "/fixes/0/image", json!("quay.io/x/y:z"), "request", "image for 4.20"),
+        (
+            "plan",
+            "/findings/0/waiver",
+            json!({"finding": "coverage/4.20", "by": "bob", "reason": "x"}),
+            "request",
+            "waiver of coverage/4.20",
+        ),
+        (
+            "request",
+            "/affected/0/introduced",
+            json!("4.20.2"),
+            "request",
+            "AWS 4.20.1, which is not affected",
+        ),
+        (
+            "request",
+            "/affected/0/fixedIn",
+            json!("4.20.2"),
+            "request",
+            "AWS 4.20.2, which is not affected",
+        ),
+        (
+            "request",
+            "/affected/0/excluded",
+            json!([{"version": "4.20.2", "reason": "x"}]),
+            "request",
+            "AWS 4.20.2, which is not affected",
+        ),
+        (
+            "bundle",
+            "/affects/0/excluded",
+            json!([{"version": "4.20.3", "reason": "nobody runs it"}]),
+            "coverage",
+            "not what the request affects",
+        ),
+        ("bundle", "/rollback/possible", json!(false), "rollback", "not what the plan says"),
+        ("plan", "/irreversible", json!("etcd moved on"), "rollback", "not what the plan says"),
+        ("bundle", "/rollback/previous", json!([]), "rollback", "does not lead back"),
+        ("bundle", "/images/0/attestations", json!([]), "demands", media::FIX_PREDICATE),
+        (
+            "bundle",
+            "/images/0/attestations/1/role",
+            json!("approver"),
+            "demands",
+            media::FIX_PREDICATE,
+        ),
+        ("bundle", "/images/0/attestations/0/count", json!(0), "demands", media::SBOM_PREDICATE),
+        (
+            "bundle",
+            "/images/0/attestations/0/statement",
+            Value::Null,
+            "demands",
+            media::SBOM_PREDICATE,
+        ),
+        (
+            "bundle",
+            "/images/0/attestations/2/subject",
+            json!(digest("amd64")),
+            "demands",
+            media::PROVENANCE_PREDICATE,
+        ),
         ("plan", "/findings/0/level", json!("blocking"), "findings", "coverage/4.20"),
         (
             "bundle",
@@ -261,7 +379,8 @@ fn a_waiver_covers_a_finding_until_it_ends() {
             waiver["expires"] = expires;
         }
         let plan = with(plan(), "/findings/0/level", json!("blocking"));
-        judge(request(), with(plan, "/findings/0/waiver", waiver), bundle())
+        let request = with(request(), "/waivers", json!([waiver]));
+        judge(request, with(plan, "/findings/0/waiver", waiver), bundle())
     };
     assert!(waived(Value::Null).is_good());
     assert!(waived(json!("2026-06-01T00:00:01Z")).is_good());
@@ -276,4 +395,23 @@ fn long_lists_are_cut() {
     let judged = judge(request(), plan(), with(bundle(), "/affects/0/versions", json!(versions)));
     let coverage = judged.check.checks.iter().find(|part| part.name == "coverage").unwrap();
     assert!(coverage.detail.ends_with("and 42 more"), "{}", coverage.detail);
+}
+
+#[test]
+fn what_follows_from_a_request_is_no_difference() {
+    let asked = json!([{"id": "FIX-0"}]);
+    let pinned = json!([{"id": "FIX-0", "revision": 3}]);
+    let mapped =
+        json!([{"id": "component/control-plane-operator", "level": "info", "message": "etcd"}]);
+    let inferred = json!([{"minor": "4.20", "pullRequests": [7],
+        "files": [{"path": "/usr/bin/etcd", "from": "etcd"}]}]);
+    let plan = with(with(plan(), "/supersedes", pinned.clone()), "/findings", mapped);
+    let plan = with(plan, "/fixes/0/pullRequests", json!([7]));
+    let plan = with(plan, "/retireWhen", json!({"allClustersAtOrAbove": ["4.20.9"]}));
+    let request = with(with(request(), "/supersedes", asked), "/fixes", inferred);
+    let request = with(request, "/component", json!("control-plane-operator"));
+    let bundle = with(bundle(), "/supersedes", pinned);
+    let bundle = with(bundle, "/retireWhen", json!({"allClustersAtOrAbove": ["4.20.9"]}));
+    let judged = judge(request, plan, bundle);
+    assert!(judged.is_good(), "{judged:#?}");
 }

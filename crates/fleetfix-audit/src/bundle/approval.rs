@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use fleetfix_model::name::{FindingId, PrincipalName, RepositoryPath};
+use fleetfix_model::document::finding::Waiver;
+use fleetfix_model::document::policy::Role;
+use fleetfix_model::name::{ComponentTag, PrincipalName, RepositoryPath};
 use fleetfix_model::{Digest, media};
 use fleetfix_registry::Store;
 use fleetfix_trust::Verified;
@@ -10,11 +12,25 @@ use fleetfix_trust::policy::{Approvals, Asked, People, Place};
 
 use super::{Contents, Subject};
 use crate::attestation::Envelopes;
+use crate::channel::VerifiedChannel;
 use crate::judgement::{Judged, parts_of};
 use crate::{Rules, Stage};
 
 /// Name of the check of all approvals.
 const CHECK: &str = "approvals";
+
+/// Who may approve a fix of `component` for `channel`, by its policy.
+pub fn approvers(channel: &VerifiedChannel, component: &ComponentTag) -> BTreeSet<PrincipalName> {
+    let document = channel.document();
+    let path = component.as_str().parse().ok();
+    let repository = path.map(|path: RepositoryPath| document.fleet.below(&path));
+    let place = Place {
+        channel: Some(&document.name),
+        component: Some(component),
+        repository: repository.as_ref(),
+    };
+    channel.policy().holders(Role::Approver, &place)
+}
 
 /// Counts the approvals. Those that the channel names must be among them.
 pub(super) async fn check(
@@ -40,52 +56,37 @@ pub(super) async fn check(
     // second one since, and that must not hide the one that the channel names.
     candidates.sort_by_key(|bytes| !named.contains(&Digest::of(bytes)));
     let plan = &contents.plan;
-    let waived: Vec<FindingId> =
-        plan.findings.iter().filter(|f| f.waiver.is_some()).map(|f| f.id.clone()).collect();
+    let waivers: Vec<Waiver> =
+        plan.findings.iter().filter_map(|finding| finding.waiver.clone()).collect();
     let authors: Vec<PrincipalName> =
         plan.fixes.iter().flat_map(|fix| fix.authors.iter().cloned()).collect();
     let builders: Vec<PrincipalName> = builders.iter().cloned().collect();
-    let repositories: BTreeSet<&RepositoryPath> =
-        contents.bundle.images.iter().map(|image| &image.repository).collect();
-    let count = |at: &RepositoryPath, candidates: &[Vec<u8>]| {
-        let repository = contents.bundle.fleet.below(at);
-        let asked = Asked {
-            bundle,
-            request: contents.bundle.request,
-            plan: contents.bundle.plan,
-            waived: &waived,
-            place: Place {
-                channel: rules.channel,
-                component: Some(&contents.bundle.component),
-                repository: Some(&repository),
-            },
-            people: People {
-                requester: plan.requester.as_ref(),
-                authors: &authors,
-                builders: &builders,
-            },
-            time: rules.counted,
-        };
-        rules.policy.approvals(&asked, candidates).map_err(|refusal| {
-            Judged::all(CHECK, bundle, parts_of(refusal.check().clone())).detail(refusal).refuse()
-        })
+    // Rules are for repositories of images, of which a bundle has one: the agreement says so.
+    let mut repositories = contents.bundle.images.iter().map(|image| &image.repository);
+    let repository = repositories
+        .next()
+        .map(|repository| contents.bundle.fleet.below(repository))
+        .ok_or_else(|| Judged::refused(CHECK, bundle, "the bundle has no image"))?;
+    let asked = Asked {
+        bundle,
+        request: contents.bundle.request,
+        plan: contents.bundle.plan,
+        waivers: &waivers,
+        place: Place {
+            channel: rules.channel,
+            component: Some(&contents.bundle.component),
+            repository: Some(&repository),
+        },
+        people: People {
+            requester: plan.requester.as_ref(),
+            authors: &authors,
+            builders: &builders,
+        },
+        time: rules.counted,
     };
-    // Rules are for repositories of images, so it is counted at each of them; an approval counts if
-    // it does everywhere.
-    let mut last = None;
-    for at in &repositories {
-        let approvals = count(at, &candidates)?;
-        let good = approvals.envelopes();
-        candidates.retain(|bytes| repositories.len() == 1 || good.contains(&Digest::of(bytes)));
-        last = Some(approvals);
-    }
-    if repositories.len() > 1 {
-        for at in &repositories {
-            last = Some(count(at, &candidates)?);
-        }
-    }
-    let approvals =
-        last.ok_or_else(|| Judged::refused(CHECK, bundle, "the bundle has no image"))?;
+    let approvals = rules.policy.approvals(&asked, &candidates).map_err(|refusal| {
+        Judged::all(CHECK, bundle, parts_of(refusal.check().clone())).detail(refusal).refuse()
+    })?;
     let counted = approvals.envelopes();
     let missing = named.iter().filter(|digest| !counted.contains(digest));
     let mut parts: Vec<Judged> = missing

@@ -21,6 +21,7 @@ use crate::image::{self, ImageAudit};
 use crate::judgement::Judged;
 use crate::{Error, Rules, Stage, attestation};
 
+pub use approval::approvers;
 pub use documents::{Contents, read};
 
 /// Name of the check of one bundle.
@@ -261,9 +262,8 @@ fn bases(bundle: &FixBundle, rules: &Rules<'_>) -> Judged {
 async fn images(subject: &Subject<'_>, contents: &Contents, rules: &Rules<'_>) -> Vec<ImageAudit> {
     let Contents { bundle, plan, .. } = contents;
     let audits = bundle.images.iter().map(|image| {
-        let base = plan.bases.iter().find(|base| base.digest == image.base.digest);
-        let subject =
-            image::Subject { client: subject.client, fleet: subject.fleet, bundle, image, base };
+        let Subject { client, fleet, .. } = *subject;
+        let subject = image::Subject { client, fleet, bundle, image, plan };
         async move { image::verify(&subject, rules).await }
     });
     stream::iter(audits).buffered(IMAGES).collect().await

@@ -7,9 +7,8 @@ pub mod signature;
 use std::collections::BTreeSet;
 
 use fleetfix_model::Repository;
-use fleetfix_model::document::FixBundle;
 use fleetfix_model::document::bundle::PatchedImage;
-use fleetfix_model::document::plan::BaseImage;
+use fleetfix_model::document::{FixBundle, FixPlan};
 use fleetfix_model::name::PrincipalName;
 use fleetfix_registry::Client;
 use fleetfix_registry::attach::Kind;
@@ -33,8 +32,8 @@ pub struct Subject<'a> {
     pub bundle: &'a FixBundle,
     /// What the bundle says about it.
     pub image: &'a PatchedImage,
-    /// What the plan says about its base.
-    pub base: Option<&'a BaseImage>,
+    /// The plan that it follows.
+    pub plan: &'a FixPlan,
 }
 
 /// What was found about an image.
@@ -51,12 +50,13 @@ pub struct ImageAudit {
 /// Verifies an image as a cluster will see it: content, release signatures, attestations. Where it was
 /// built, builders must have signed in place of the release keys.
 pub async fn verify(subject: &Subject<'_>, rules: &Rules<'_>) -> ImageAudit {
-    let Subject { client, fleet, bundle, image, base } = *subject;
+    let Subject { client, fleet, bundle, plan, image } = *subject;
+    let base = plan.bases.iter().find(|base| base.digest == image.base.digest);
     let repository = fleet.below(&image.repository);
     let store = client.store(&repository);
     let reference = signature::docker_reference(&bundle.fleet, image);
     let digests = signature::digests(image);
-    let attested = attestation::image(&store, &bundle.fleet, bundle, image, rules).await;
+    let attested = attestation::image(&store, subject, rules).await;
     let attached = signature::Attached::read(&store, &digests).await;
     let logical = bundle.fleet.below(&image.repository);
     let place = Place {

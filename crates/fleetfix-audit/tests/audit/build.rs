@@ -52,7 +52,7 @@ async fn builders_signed_and_what_counted_is_named() {
     let audit = built(&fleet, true).await;
     let verified = audit.verified.unwrap_or_else(|| panic!("{:?}", audit.judged.ending()));
     let count = |kind| verified.evidence().iter().filter(|one| one.kind == kind).count();
-    assert_eq!((count(Kind::Signature), count(Kind::Attestation)), (3, 2));
+    assert_eq!((count(Kind::Signature), count(Kind::Attestation)), (3, 3));
     let audit = built(&fleet, false).await;
     assert!(audit.verified.is_none() && has_failed(&[audit.judged.check], "approvals"));
 }

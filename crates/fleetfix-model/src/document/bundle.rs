@@ -7,7 +7,7 @@ use super::delivery::{Delivery, Impact};
 use super::policy::Role;
 use super::request::{Excluded, Severity};
 use super::rollout::{FixReference, HealthGate, RetireWhen, Rollback, Rollout, Targets};
-use super::{Rule, document, not_empty, not_our_own, sorted_unique, text, unique};
+use super::{Rule, document, line, not_empty, not_our_own, shared, sorted_unique, text, unique};
 use crate::name::{Commit, ComponentTag, FixId, RepositoryPath, Tag, Ticket};
 use crate::{Descriptor, Digest, HostedPlatform, Minor, Platform, Repository, Timestamp, Version};
 
@@ -76,8 +76,10 @@ document! {
             return Err(Rule::new("fleet", "must be a registry and a path: it is the identity in signatures"));
         }
         not_our_own("component", this.component.as_str())?;
-        for (i, delivery) in this.delivery.iter().enumerate() {
-            text(&format!("delivery[{i}].reason"), &delivery.reason)?;
+        shared::revision("revision", this.revision)?;
+        this.check_texts()?;
+        for own in [crate::fleet::BUNDLES, crate::fleet::CHANNELS] {
+            room(&this.fleet, "fleet", own.parse().ok().as_ref())?;
         }
         not_empty("images", &this.images)?;
         sorted_unique("images", &this.images, |i| i.index.digest)?;
@@ -87,6 +89,7 @@ document! {
         sorted_unique("impact", &this.impact, |i| (i.platform, i.minor))?;
         for (i, image) in this.images.iter().enumerate() {
             not_our_own(&format!("images[{i}].repository"), image.repository.as_str())?;
+            room(&this.fleet, &format!("images[{i}].repository"), Some(&image.repository))?;
             not_empty(&format!("images[{i}].platforms"), &image.platforms)?;
             unique(&format!("images[{i}].platforms"), &image.platforms, |p| p.platform.clone())?;
             sorted_unique(&format!("images[{i}].attestations"), &image.attestations, |a| (a.subject, a.predicate_type.clone()))?;
@@ -103,7 +106,34 @@ document! {
     }
 }
 
+/// The name of a repository of the fleet can be read again.
+fn room(fleet: &Repository, field: &str, path: Option<&RepositoryPath>) -> Result<(), Rule> {
+    if path.is_some_and(|path| fleet.has_room_for(path)) {
+        return Ok(());
+    }
+    Err(Rule::new(field, "is too long: the prefix of the fleet and it make no repository"))
+}
+
 impl FixBundle {
+    /// Approvers read these in a terminal.
+    fn check_texts(&self) -> Result<(), Rule> {
+        for (field, said) in [("title", &self.title), ("incident", &self.incident)] {
+            shared::optional_line(field, said.as_ref())?;
+        }
+        for (i, image) in self.images.iter().enumerate() {
+            for (j, one) in image.attestations.iter().enumerate() {
+                line(&format!("images[{i}].attestations[{j}].predicateType"), &one.predicate_type)?;
+            }
+        }
+        for (i, affects) in self.affects.iter().enumerate() {
+            shared::excluded(&format!("affects[{i}]"), &affects.excluded)?;
+        }
+        text("rollback.reason", &self.rollback.reason)?;
+        shared::deliveries(&self.delivery)?;
+        shared::impacts(&self.impact)?;
+        shared::rollout(self.targets.as_ref(), self.rollout.as_ref(), &self.health_gates)
+    }
+
     /// The tag that keeps the bundle alive in a registry.
     pub fn tag(&self) -> Option<Tag> {
         format!("{}-r{}", self.id.as_str().to_ascii_lowercase(), self.revision).parse().ok()

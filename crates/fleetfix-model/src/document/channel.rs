@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Rule, document, line, sorted_unique};
+use super::{Rule, document, line, shared, sorted_unique};
 use crate::name::{ChannelName, FixId, RepositoryPath, Tag};
 use crate::{Descriptor, Digest, Repository, Timestamp};
 
@@ -30,6 +30,7 @@ document! {
         sorted_unique("revoked", &this.revoked, |r| r.digest)?;
         for (i, bundle) in this.bundles.iter().enumerate() {
             sorted_unique(&format!("bundles[{i}].approvals"), &bundle.approvals, |a| *a)?;
+            shared::revision(&format!("bundles[{i}].revision"), bundle.revision)?;
             let needs_reason = bundle.state == BundleState::Withdrawn;
             if needs_reason && bundle.reason.is_none() {
                 return Err(Rule::new(format!("bundles[{i}].reason"), "a withdrawn bundle says why"));

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::plan::{FileContent, PlannedFile};
 use super::request::FileMode;
 use super::{document, sorted_unique};
 use crate::name::{Commit, ComponentTag, FixId, ImagePath, Ticket};
@@ -83,4 +84,19 @@ pub struct FixedFile {
     /// Its group, where the plan sets one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
+}
+
+impl FixedFile {
+    /// What a plan says of a file, with its content for one architecture.
+    pub fn of(planned: &PlannedFile, content: &FileContent) -> Self {
+        Self {
+            path: planned.path.clone(),
+            digest: content.digest,
+            size: content.size,
+            create: planned.create,
+            mode: planned.mode,
+            uid: planned.uid,
+            gid: planned.gid,
+        }
+    }
 }

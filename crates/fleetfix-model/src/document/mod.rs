@@ -31,6 +31,7 @@ pub mod plan;
 pub mod policy;
 pub mod request;
 pub mod rollout;
+mod shared;
 
 pub use approval::Approval;
 pub use bundle::FixBundle;
@@ -41,6 +42,7 @@ pub use plan::FixPlan;
 pub use policy::TrustPolicy;
 pub use request::FixRequest;
 
+use crate::terminal::forges;
 use crate::{Class, Classify, ToCanonical as _, canonical, yaml};
 
 /// The version of all documents.
@@ -280,14 +282,6 @@ pub(crate) fn text(field: &str, text: &str) -> Result<(), Rule> {
 
 /// Longest [`text`], in bytes: a message with a few references and digests in it.
 const MAX_TEXT: usize = 2000;
-
-/// True for what makes a terminal show something else than what is written: control characters, a
-/// line or paragraph of its own, and marks of direction (UAX #9, "Explicit Directional Formatting
-/// Characters").
-fn forges(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-}
 
 /// Names below a fleet's prefix that hold bundles and the states of channels.
 const OWN_REPOSITORIES: [&str; 2] = [crate::fleet::BUNDLES, crate::fleet::CHANNELS];

@@ -9,9 +9,10 @@ use super::finding::{Finding, PlanCheck};
 use super::request::{FileMode, Severity};
 use super::rollout::{FixReference, HealthGate, RetireWhen, Rollout, Targets};
 use super::{
-    MAX_TEXT, Rule, document, forges, line, not_empty, not_our_own, sorted_unique, text, unique,
+    MAX_TEXT, Rule, document, line, not_empty, not_our_own, shared, sorted_unique, text, unique,
 };
 use crate::name::{Commit, ComponentTag, FixId, ImagePath, PrincipalName, Tag, Ticket};
+use crate::terminal::forges;
 use crate::{Digest, HostedPlatform, Minor, Platform, Reference, Repository, Timestamp, Version};
 
 document! {
@@ -89,6 +90,7 @@ document! {
     }
     check(this) {
         not_our_own("component", this.component.as_str())?;
+        shared::revision("revision", this.revision)?;
         this.check_texts()?;
         not_empty("fixes", &this.fixes)?;
         not_empty("bases", &this.bases)?;
@@ -147,9 +149,9 @@ impl FixPlan {
         for (i, row) in self.rows.iter().enumerate() {
             row.reason.iter().try_for_each(|said| text(&format!("rows[{i}].reason"), said))?;
         }
-        for (i, delivery) in self.delivery.iter().enumerate() {
-            text(&format!("delivery[{i}].reason"), &delivery.reason)?;
-        }
+        shared::deliveries(&self.delivery)?;
+        shared::impacts(&self.impact)?;
+        shared::rollout(self.targets.as_ref(), self.rollout.as_ref(), &self.health_gates)?;
         for (i, check) in self.checks.iter().enumerate() {
             text(&format!("checks[{i}].name"), &check.name)?;
             check.reason.iter().try_for_each(|said| text(&format!("checks[{i}].reason"), said))?;
@@ -157,6 +159,10 @@ impl FixPlan {
         for (i, finding) in self.findings.iter().enumerate() {
             text(&format!("findings[{i}].message"), &finding.message)?;
             if let Some(waiver) = &finding.waiver {
+                if waiver.finding != finding.id {
+                    let field = format!("findings[{i}].waiver.finding");
+                    return Err(Rule::new(field, "is a waiver of another finding"));
+                }
                 line(&format!("findings[{i}].waiver.reason"), &waiver.reason)?;
             }
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::delivery::DeliveryMethod;
 use super::finding::Waiver;
 use super::rollout::{FixReference, HealthGate, RetireWhen, Rollout, Targets};
-use super::{Rule, document, line, not_empty, unique};
+use super::{Rule, document, line, not_empty, shared, unique};
 use crate::name::{Commit, ComponentTag, FixId, ImagePath, PrincipalName, Ticket};
 use crate::{HostedPlatform, Minor, Reference, Timestamp, Version};
 
@@ -85,9 +85,7 @@ document! {
         retire_when: Option<RetireWhen>,
     }
     check(this) {
-        if this.revision == Some(0) {
-            return Err(Rule::new("revision", "counts from 1"));
-        }
+        shared::revision("revision", this.revision())?;
         not_empty("tickets", &this.tickets)?;
         unique("tickets", &this.tickets, Clone::clone)?;
         not_empty("fixes", &this.fixes)?;
@@ -103,9 +101,7 @@ document! {
             line(&format!("waivers[{i}].reason"), &waiver.reason)?;
         }
         for (field, text) in [("title", &this.title), ("incident", &this.incident), ("contact", &this.contact), ("irreversible", &this.irreversible)] {
-            if let Some(text) = text {
-                line(field, text)?;
-            }
+            shared::optional_line(field, text.as_ref())?;
         }
         for (i, template) in this.payload_templates.iter().enumerate() {
             if template.matches("{version}").count() != 1 {
@@ -118,7 +114,7 @@ document! {
         for (i, affected) in this.affected.iter().enumerate() {
             affected.check(&format!("affected[{i}]"))?;
         }
-        Ok(())
+        shared::rollout(this.targets.as_ref(), this.rollout.as_ref(), &this.health_gates)
     }
 }
 
@@ -335,10 +331,7 @@ impl Affected {
         }
         unique(&format!("{field}.versions"), &self.versions, Clone::clone)?;
         unique(&format!("{field}.excluded"), &self.excluded, |e| e.version.clone())?;
-        for (i, excluded) in self.excluded.iter().enumerate() {
-            line(&format!("{field}.excluded[{i}].reason"), &excluded.reason)?;
-        }
-        Ok(())
+        shared::excluded(field, &self.excluded)
     }
 }
 

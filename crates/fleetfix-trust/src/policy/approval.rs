@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use fleetfix_model::document::Approval;
+use fleetfix_model::document::finding::Waiver;
 use fleetfix_model::document::policy::{Role, Separation};
-use fleetfix_model::name::{FindingId, PrincipalName};
+use fleetfix_model::name::PrincipalName;
 use fleetfix_model::verdict::Check;
 use fleetfix_model::{Digest, Timestamp, media};
 
@@ -21,7 +22,7 @@ const CLOCK_SKEW: i64 = 300;
 /// What is counted, in messages.
 const WHAT: &str = "approvals";
 
-/// Who else has a part in the bundle.
+/// Who else has a part in the bundle, as its documents name them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct People<'a> {
     /// Who asked for the fix.
@@ -52,8 +53,9 @@ pub struct Asked<'a> {
     pub request: Digest,
     /// Digest of the plan.
     pub plan: Digest,
-    /// The findings that were waived: each approver must accept each of them.
-    pub waived: &'a [FindingId],
+    /// The waivers of findings: each approver must accept each of them, and whoever is named in one
+    /// must be among the approvers.
+    pub waivers: &'a [Waiver],
     /// Channel, component and fleet.
     pub place: Place<'a>,
     /// Who else has a part in the bundle.
@@ -110,7 +112,8 @@ impl Policy {
     /// One counts if a principal with the role of approver signed it with a key of theirs, in their own
     /// name, for this bundle, request, plan and channel, accepting each waived finding, and if it is
     /// good at the time, and if the policy does not keep the principal's parts apart. One principal is
-    /// counted once.
+    /// counted once. Who waives a finding is named by the requester, so it counts for nothing until that
+    /// very person approves.
     pub fn approvals(
         &self,
         asked: &Asked<'_>,
@@ -136,10 +139,12 @@ impl Policy {
         }
         let counted = self.count(Role::Approver, &asked.place, &principals);
         let approvals = Approvals { bundle: asked.bundle, approvals, rejected, counted };
-        if approvals.counted.holds() {
-            Ok(Verified::new(approvals))
-        } else {
-            Err(refuse(approvals))
+        if !approvals.counted.holds() {
+            return Err(refuse(approvals));
+        }
+        match asked.waivers.iter().find(|waiver| !principals.contains(&waiver.by)) {
+            Some(waiver) => Err(not_waived(&approvals, waiver)),
+            None => Ok(Verified::new(approvals)),
         }
     }
 
@@ -169,7 +174,8 @@ impl Policy {
             return Err(Rejection::RoleNotHeld { principal, role: Role::Approver });
         }
         for other in self.apart(Role::Approver) {
-            if asked.people.with(other).contains(&&principal) {
+            let people = asked.people.with(other);
+            if people.iter().flat_map(|name| self.called(name)).any(|one| one.name == principal) {
                 return Err(Rejection::NotSeparate { principal, other });
             }
         }
@@ -191,21 +197,27 @@ impl Policy {
     }
 
     /// A part that must be kept apart and that nobody is named for cannot be checked, so it is refused:
-    /// leaving a name out must not help anybody.
+    /// leaving a name out must not help anybody. Nor must a name that the policy does not know, which
+    /// could be anybody's: an approver's mail, or another spelling of their name.
     fn check_people(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
-        let unnamed = |other: &Role| asked.people.with(*other).is_empty();
-        let Some(other) = self.apart(Role::Approver).into_iter().find(unnamed) else {
-            return Ok(());
+        let (what, subject, role) = (WHAT.to_owned(), asked.bundle, Role::Approver);
+        let check = |detail: String| {
+            let check = Check::failed("separation", subject, detail);
+            Box::new(Check::all(WHAT, subject, vec![check]))
         };
-        let detail = format!("nobody is named as {other}");
-        let check = Check::failed("separation", asked.bundle, detail);
-        Err(Refusal::Unknown {
-            what: WHAT.to_owned(),
-            subject: asked.bundle,
-            role: Role::Approver,
-            other,
-            check: Box::new(Check::all(WHAT, asked.bundle, vec![check])),
-        })
+        for other in self.apart(role) {
+            let people = asked.people.with(other);
+            if people.is_empty() {
+                let check = check(format!("nobody is named as {other}"));
+                return Err(Refusal::Unknown { what, subject, role, other, check });
+            }
+            if let Some(name) = people.into_iter().find(|name| self.called(name).next().is_none()) {
+                let check = check(format!("{other} {name} is no principal of the policy"));
+                let name = name.clone();
+                return Err(Refusal::Stranger { what, subject, role, other, name, check });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -232,10 +244,20 @@ fn check_content(asked: &Asked<'_>, approval: &Approval) -> Result<(), Rejection
     if expires <= time {
         return Err(Rejection::Expired { expires, time });
     }
-    match asked.waived.iter().find(|finding| !approval.findings.contains(finding)) {
-        Some(finding) => Err(Rejection::FindingNotAccepted { finding: finding.clone() }),
+    match asked.waivers.iter().find(|waiver| !approval.findings.contains(&waiver.finding)) {
+        Some(waiver) => Err(Rejection::FindingNotAccepted { finding: waiver.finding.clone() }),
         None => Ok(()),
     }
+}
+
+fn not_waived(approvals: &Approvals, waiver: &Waiver) -> Refusal {
+    let Waiver { finding, by, .. } = waiver.clone();
+    let detail = format!("{by} is named in it, and no approval of theirs is counted");
+    let mut checks = approvals.check().checks;
+    checks.push(Check::failed("waiver", &finding, detail));
+    let subject = approvals.bundle;
+    let check = Box::new(Check::all(WHAT, subject, checks));
+    Refusal::Waiver { what: WHAT.to_owned(), subject, finding, by, check }
 }
 
 fn refuse(approvals: Approvals) -> Refusal {

@@ -16,10 +16,10 @@ mod rejection;
 
 use std::collections::BTreeSet;
 
-use fleetfix_model::document::policy::{Role, RoleRule, TrustedKey};
+use fleetfix_model::document::policy::{Principal, Role, RoleRule, Separation, TrustedKey};
 use fleetfix_model::document::{Document as _, Rule, TrustPolicy};
 use fleetfix_model::name::PrincipalName;
-use fleetfix_model::{Class, Classify, Timestamp};
+use fleetfix_model::{Class, Classify, Repository, Timestamp};
 
 pub use approval::{Approvals, Asked, CountedApproval, People};
 pub use attestation::{Attested, AttestedStatement, Claim};
@@ -98,19 +98,22 @@ impl Policy {
     /// Reads the keys of `document`.
     pub fn new(document: TrustPolicy) -> Result<Self, Error> {
         document.check().map_err(Error::Rule)?;
-        let mut people = Reader::default();
+        check_demands(&document)?;
+        // One for people and releases: whoever has both would release alone what others must approve.
+        let mut reader = Reader::default();
         let mut owners = Vec::new();
         for (i, principal) in document.principals.iter().enumerate() {
             for (j, trusted) in principal.keys.iter().enumerate() {
-                people.read(format!("principals[{i}].keys[{j}]"), trusted)?;
+                reader.read(format!("principals[{i}].keys[{j}]"), trusted)?;
                 owners.push((principal.name.clone(), trusted.clone()));
             }
         }
-        let mut release = Reader::default();
         for (i, trusted) in document.release.keys.iter().enumerate() {
-            release.read(format!("release.keys[{i}]"), trusted)?;
+            reader.read(format!("release.keys[{i}]"), trusted)?;
         }
-        let release = release.keys.into_iter().zip(document.release.keys.iter().cloned()).collect();
+        let mut keys = reader.keys;
+        let release = keys.split_off(owners.len());
+        let release = release.into_iter().zip(document.release.keys.iter().cloned()).collect();
         for (i, base) in document.base_images.iter().enumerate() {
             let mut keys = Reader::default();
             for (j, trusted) in base.keys.iter().enumerate() {
@@ -121,7 +124,7 @@ impl Policy {
                 return Err(Error::NotSupported { field, what: "signatures of base images" });
             }
         }
-        Ok(Self { document, keys: people.keys, owners, release })
+        Ok(Self { document, keys, owners, release })
     }
 
     /// The document.
@@ -143,12 +146,6 @@ impl Policy {
         good.map(|(key, _)| key.clone()).collect()
     }
 
-    /// The principal that a key belongs to, whether or not the key is good.
-    pub fn owner(&self, key: &PublicKey) -> Option<&PrincipalName> {
-        let at = self.keys.iter().position(|known| known == key)?;
-        self.owners.get(at).map(|(name, _)| name)
-    }
-
     /// The keys of all principals, whether or not they are good.
     pub fn principal_keys(&self) -> &[PublicKey] {
         &self.keys
@@ -159,6 +156,19 @@ impl Policy {
         let at = self.keys.iter().position(|known| known == key)?;
         let (principal, trusted) = self.owners.get(at)?;
         Some(Speaker { principal: principal.clone(), key_is_good: trusted.is_good_at(time) })
+    }
+
+    /// Those whom a document may mean by `name`: the principal of that name, and whoever has it as the
+    /// subject of a keyless identity, which is how Git names people, by their mail.
+    pub(crate) fn called<'a>(
+        &'a self,
+        name: &'a PrincipalName,
+    ) -> impl Iterator<Item = &'a Principal> {
+        let is = |one: &Principal| {
+            let mut subjects = one.identities.iter().map(|identity| identity.subject.as_str());
+            one.name == *name || subjects.any(|s| s.eq_ignore_ascii_case(name.as_str()))
+        };
+        self.document.principals.iter().filter(move |one| is(one))
     }
 
     /// The principals whose keys signed `envelope`, each once; judged at `time`.
@@ -174,19 +184,6 @@ impl Policy {
             }
         }
         speakers
-    }
-
-    /// The principals with `role` at `place` who signed `envelope` with a key that is good at `time`.
-    pub fn signers(
-        &self,
-        envelope: &Envelope,
-        role: Role,
-        place: &Place<'_>,
-        time: Timestamp,
-    ) -> BTreeSet<PrincipalName> {
-        let holders = self.holders(role, place);
-        let good = self.speakers(envelope, time).into_iter().filter(|s| s.key_is_good);
-        good.map(|speaker| speaker.principal).filter(|name| holders.contains(name)).collect()
     }
 
     /// The rules of `role` that hold at `place`, each with its number in the document.
@@ -223,6 +220,46 @@ impl Policy {
         };
         Counted { role, rules: self.rules(role, place).map(count).collect() }
     }
+}
+
+/// Refuses what the document can say and nobody here holds anything to, and rules that hold nowhere:
+/// who wrote them relies on them.
+fn check_demands(document: &TrustPolicy) -> Result<(), Error> {
+    let unsupported = |field: String, what| Err(Error::NotSupported { field, what });
+    for (i, rule) in document.roles.iter().enumerate() {
+        if matches!(rule.role, Role::Requester | Role::Author) {
+            return unsupported(format!("roles[{i}].role"), "who may request or write a fix");
+        }
+        for (j, prefix) in rule.scope.iter().flat_map(|scope| &scope.repositories).enumerate() {
+            check_prefix(format!("roles[{i}].scope.repositories[{j}]"), prefix)?;
+        }
+    }
+    // Approvals are all that is counted with a look at who has another part.
+    let is_counted = |Separation { role, not }: &Separation| match role {
+        Role::Approver => !not.contains(&Role::Approver),
+        Role::Requester | Role::Author | Role::Builder => not.iter().all(|o| *o == Role::Approver),
+    };
+    if let Some(i) = document.separation.iter().position(|rule| !is_counted(rule)) {
+        return unsupported(
+            format!("separation[{i}]"),
+            "parts kept apart other than from approver",
+        );
+    }
+    for (i, base) in document.base_images.iter().enumerate() {
+        check_prefix(format!("baseImages[{i}].prefix"), &base.prefix)?;
+    }
+    Ok(())
+}
+
+/// A prefix that is above no repository would silently be a rule that holds nowhere.
+fn check_prefix(field: String, prefix: &str) -> Result<(), Error> {
+    let below = format!("{}/x", prefix.trim_end_matches('/'));
+    let repository = below.parse().ok().filter(|one: &Repository| one.layout_dir().is_none());
+    if repository.is_some_and(|one| place::is_below(&one, prefix)) {
+        return Ok(());
+    }
+    let what = "is above no repository: expected `registry.example/path`, without a scheme";
+    Err(Error::Rule(Rule::new(field, what)))
 }
 
 /// Reads keys of one list, no key twice.

@@ -178,6 +178,40 @@ pub enum Refusal {
         /// The checks that were made.
         check: Box<Check>,
     },
+    /// Somebody whom the policy does not know has a part that it keeps apart.
+    #[error(
+        "{what} of {subject}: the policy keeps {role} and {other} apart, and does not know {name}, who is named as {other} [name them as the policy does, or have it name them as a principal or as the subject of one's identity]"
+    )]
+    Stranger {
+        /// What was asked for.
+        what: String,
+        /// What it is about.
+        subject: Digest,
+        /// The role that is counted.
+        role: Role,
+        /// The part.
+        other: Role,
+        /// Who is named for it.
+        name: PrincipalName,
+        /// The checks that were made.
+        check: Box<Check>,
+    },
+    /// A finding is waived in the name of somebody who did not approve.
+    #[error(
+        "{what} of {subject}: finding `{finding}` is waived by {by}, whose approval is not counted [have {by} approve, or somebody who does waive it]"
+    )]
+    Waiver {
+        /// What was asked for.
+        what: String,
+        /// What it is about.
+        subject: Digest,
+        /// The finding.
+        finding: FindingId,
+        /// Who is said to waive it.
+        by: PrincipalName,
+        /// The checks that were made.
+        check: Box<Check>,
+    },
     /// Too few.
     #[error("{what} of {subject}: {counted} of {needed} by role {role}{}", reasons(.rejected))]
     TooFew {
@@ -204,6 +238,8 @@ impl Refusal {
         match self {
             Self::NoRule { check, .. }
             | Self::Unknown { check, .. }
+            | Self::Stranger { check, .. }
+            | Self::Waiver { check, .. }
             | Self::TooFew { check, .. } => check,
         }
     }
@@ -212,7 +248,11 @@ impl Refusal {
 impl Classify for Refusal {
     fn class(&self) -> Class {
         match self {
-            Self::NoRule { .. } | Self::Unknown { .. } | Self::TooFew { .. } => Class::Refused,
+            Self::NoRule { .. }
+            | Self::Unknown { .. }
+            | Self::Stranger { .. }
+            | Self::Waiver { .. }
+            | Self::TooFew { .. } => Class::Refused,
         }
     }
 }

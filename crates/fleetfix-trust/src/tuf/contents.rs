@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use fleetfix_model::document::{Channel, Document, Pause, TrustPolicy, policy};
+use fleetfix_model::document::{self, Channel, Document, Pause, TrustPolicy, policy};
 use fleetfix_model::name::ChannelName;
 use fleetfix_model::{Digest, Timestamp};
 
 use super::error::Error;
 use super::state::TufState;
-use crate::exact;
 use crate::verified::Verified;
 
 /// How the target names of channels start, see [`Channel::target_name`].
@@ -152,7 +151,7 @@ impl Contents {
             }
             return Err(Error::NoTarget { name: name.to_owned(), known: known.join(", ") });
         };
-        let read = exact::document(name, &target.bytes);
+        let read = document::from_canonical(name, &target.bytes);
         read.map(Verified::new)
             .map_err(|e| Error::Document { name: name.to_owned(), source: Box::new(e) })
     }

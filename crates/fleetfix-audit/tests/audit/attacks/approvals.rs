@@ -5,7 +5,7 @@ use fleetfix_model::{Digest, media};
 use serde_json::json;
 
 use super::{approvals, channel, plan, remove, run};
-use crate::fleet::Who;
+use crate::fleet::{Recipe, Who};
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one table")]
@@ -111,6 +111,36 @@ async fn approvals_of_bundles() {
             "counted",
         ),
         ("nobody named as requester", plan(|p| remove(p, "requester")), Refused, "separation"),
+        (
+            "a requester whom nobody knows",
+            Recipe {
+                request: |r| r["requester"] = json!("ann@example.com"),
+                plan: |p| p["requester"] = json!("ann@example.com"),
+                ..Recipe::default()
+            },
+            Refused,
+            "separation",
+        ),
+        (
+            "an author whom nobody knows",
+            Recipe {
+                request: |r| r["fixes"][0]["authors"] = json!(["bob.w"]),
+                plan: |p| p["fixes"][0]["authors"] = json!(["bob.w"]),
+                ..Recipe::default()
+            },
+            Refused,
+            "separation",
+        ),
+        (
+            "a waiver by somebody who may approve and did not",
+            Recipe {
+                request: |r| r["waivers"][0]["by"] = json!("art"),
+                plan: |p| p["findings"][0]["waiver"]["by"] = json!("art"),
+                ..Recipe::default()
+            },
+            Refused,
+            "waiver",
+        ),
     ])
     .await;
 }

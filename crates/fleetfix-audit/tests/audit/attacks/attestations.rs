@@ -1,11 +1,17 @@
 //! Attestations beside images.
 
+use fleetfix_model::Digest;
 use fleetfix_model::verdict::Outcome::{NoneFound, Refused};
-use fleetfix_model::{Digest, media};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{attestations, bundle, policy, remove, run};
 use crate::fleet::{Recipe, Who};
+
+/// A builder's word about the first platform that is not what approvers read in the plan: the bundle
+/// names the very statement.
+fn fix(change: fn(&mut Value)) -> Recipe {
+    Recipe { said: change, ..Recipe::default() }
+}
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one table")]
@@ -37,7 +43,7 @@ async fn attestations_of_images() {
         (
             "another statement than the bundle names",
             attestations(|all| {
-                all[0].predicate["tickets"] = json!(["OCPBUGS-2"]);
+                all[1].predicate["tickets"] = json!(["OCPBUGS-2"]);
             }),
             Refused,
             "attestation",
@@ -45,18 +51,67 @@ async fn attestations_of_images() {
         (
             "a fix of another base",
             Recipe {
-                attestations: |all| all[0].predicate["base"] = json!(Digest::of("x")),
-                bundle: |b| remove(&mut b["images"][0]["attestations"][0], "statement"),
+                attestations: |all| all[1].predicate["base"] = json!(Digest::of("x")),
+                bundle: |b| remove(&mut b["images"][0]["attestations"][1], "statement"),
                 ..Recipe::default()
             },
             Refused,
             "fix",
         ),
         (
+            "no demands, and a policy without any",
+            Recipe {
+                attestations: Vec::clear,
+                bundle: |b| b["images"][0]["attestations"] = json!([]),
+                policy: |p| {
+                    remove(p, "required");
+                    p["separation"][0]["not"] = json!(["requester", "author"]);
+                },
+                ..Recipe::default()
+            },
+            Refused,
+            "demands",
+        ),
+        (
+            "only provenance demanded",
+            bundle(|b| {
+                let all = b["images"][0]["attestations"].as_array_mut().unwrap();
+                all.drain(..2);
+            }),
+            Refused,
+            "demands",
+        ),
+        (
+            "a fix with another file in it",
+            fix(|p| {
+                p["files"][0]["digest"] = json!(Digest::of("x"));
+            }),
+            Refused,
+            "fix",
+        ),
+        (
+            "a fix with a file more",
+            fix(|p| {
+                let more = json!({"path": "/usr/bin/more", "digest": Digest::of("x"), "size": 7});
+                p["files"].as_array_mut().unwrap().push(more);
+            }),
+            Refused,
+            "fix",
+        ),
+        ("a fix with no file", fix(|p| p["files"] = json!([])), Refused, "fix"),
+        ("a fix with another mode", fix(|p| p["files"][0]["mode"] = json!("4755")), Refused, "fix"),
+        ("a fix that removes", fix(|p| p["removed"] = json!(["/etc/passwd"])), Refused, "fix"),
+        (
+            "a fix on another manifest of the base",
+            fix(|p| p["base"] = json!(Digest::of("x"))),
+            Refused,
+            "fix",
+        ),
+        (
             "a fix that is no document",
             Recipe {
-                attestations: |all| all[0].predicate["more"] = json!(1),
-                bundle: |b| remove(&mut b["images"][0]["attestations"][0], "statement"),
+                attestations: |all| all[1].predicate["more"] = json!(1),
+                bundle: |b| remove(&mut b["images"][0]["attestations"][1], "statement"),
                 ..Recipe::default()
             },
             Refused,
@@ -65,7 +120,7 @@ async fn attestations_of_images() {
         (
             "provenance of another plan",
             attestations(|all| {
-                all[1].predicate["buildDefinition"]["externalParameters"]["plan"] =
+                all[2].predicate["buildDefinition"]["externalParameters"]["plan"] =
                     json!(Digest::of("x"));
             }),
             Refused,
@@ -74,7 +129,7 @@ async fn attestations_of_images() {
         (
             "provenance under another builder's id",
             attestations(|all| {
-                all[1].predicate["runDetails"]["builder"]["id"] = json!("https://ci.example/other");
+                all[2].predicate["runDetails"]["builder"]["id"] = json!("https://ci.example/other");
             }),
             Refused,
             "attestation",
@@ -87,7 +142,7 @@ async fn attestations_of_images() {
         ),
         (
             "what the policy demands of images",
-            policy(|p| p["required"][0]["predicateType"] = json!(media::SBOM_PREDICATE)),
+            policy(|p| p["required"][0]["predicateType"] = json!("https://example.com/scan/v1")),
             NoneFound,
             "attestation",
         ),

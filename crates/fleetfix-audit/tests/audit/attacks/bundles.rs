@@ -49,6 +49,18 @@ async fn bundles() {
             "findings",
         ),
         (
+            "a plan in which somebody else asked for it",
+            plan(|p| p["requester"] = json!("bob")),
+            Refused,
+            "request",
+        ),
+        (
+            "a plan with another waiver than was asked for",
+            plan(|p| p["findings"][0]["waiver"]["by"] = json!("bob")),
+            Refused,
+            "request",
+        ),
+        (
             "a version that nobody planned",
             bundle(|b| b["affects"][0]["versions"][0]["version"] = json!("4.20.2")),
             Refused,
@@ -62,7 +74,8 @@ async fn bundles() {
                 b["affects"][0]["versions"][0]["image"] = other.clone();
                 b["rollback"]["previous"][0]["image"] = other.clone();
                 b["images"][0]["attestations"][0]["subject"] = other.clone();
-                b["images"][0]["attestations"][1]["subject"] = other;
+                b["images"][0]["attestations"][1]["subject"] = other.clone();
+                b["images"][0]["attestations"][2]["subject"] = other;
             }),
             Refused,
             "index",

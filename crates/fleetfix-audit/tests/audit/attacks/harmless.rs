@@ -11,6 +11,7 @@ async fn what_ends_after_it_was_counted_takes_no_fix_away() {
             p["principals"][0]["keys"][0]["notAfter"] = json!("2026-05-31T12:00:00Z");
             p["principals"][1]["keys"][0]["notAfter"] = json!("2026-05-31T12:00:00Z");
         },
+        request: |r| r["waivers"][0]["expires"] = json!("2026-05-31T12:00:00Z"),
         plan: |p| p["findings"][0]["waiver"]["expires"] = json!("2026-05-31T12:00:00Z"),
         approvals: |all| all[1].predicate["expires"] = json!("2026-05-31T12:00:00Z"),
         ..Recipe::default()

@@ -42,7 +42,7 @@ async fn parts_and_places() {
 #[tokio::test]
 async fn provenance_of_a_second_revision_takes_nothing_away() {
     let second = attestations(|all| {
-        let mut more = all[1].clone();
+        let mut more = all[2].clone();
         more.predicate["buildDefinition"]["externalParameters"]["plan"] = json!("sha256:other");
         all.push(more);
     });

@@ -29,7 +29,17 @@ pub(crate) fn request() -> Value {
         "fixes": [{"minor": "4.20", "commit": COMMIT, "authors": ["art"],
             "files": [{"path": "/usr/bin/etcd", "from": "etcd"}]}],
         "affected": [{"platform": "AWS", "introduced": "4.20.0"}],
+        "waivers": [waiver()],
     })
+}
+
+fn waiver() -> Value {
+    json!({"finding": "impact/etcd", "by": "ann", "reason": "known"})
+}
+
+/// The content of the one file, for one architecture.
+fn content(architecture: &str) -> Digest {
+    Digest::of(format!("etcd for {architecture}"))
 }
 
 pub(crate) fn plan(shape: Shape, request: Digest) -> Value {
@@ -38,17 +48,23 @@ pub(crate) fn plan(shape: Shape, request: Digest) -> Value {
         .iter()
         .map(|a| json!({"platform": format!("linux/{a}"), "digest": base_child(a)}))
         .collect();
+    let contents: Vec<_> = shape
+        .architectures()
+        .iter()
+        .map(|a| json!({"architecture": a, "from": "etcd", "digest": content(a), "size": 7}))
+        .collect();
     json!({
         "apiVersion": API, "kind": "FixPlan", "id": "FIX-1", "revision": 1, "tickets": ["OCPBUGS-1"],
         "request": request, "requester": "rae", "component": "etcd",
-        "fixes": [{"minor": "4.20", "commit": COMMIT, "authors": ["art"]}],
+        "fixes": [{"minor": "4.20", "commit": COMMIT, "authors": ["art"],
+            "files": [{"path": "/usr/bin/etcd", "contents": contents}]}],
         "bases": [{"digest": base(), "repository": BASE_REPOSITORY, "mediaType": shape.media_types()[0],
             "minor": "4.20", "origin": "payload", "platforms": platforms,
             "hypershiftLabels": ["io.openshift.hypershift.control-plane-operator-skips-haproxy"]}],
         "rows": [{"platform": "AWS", "version": "4.20.1", "status": "covered", "base": base()}],
         "delivery": [], "impact": [], "checks": [],
         "findings": [{"id": "impact/etcd", "level": "blocking", "message": "etcd rolls",
-            "waiver": {"finding": "impact/etcd", "by": "ann", "reason": "known"}}],
+            "waiver": waiver()}],
     })
 }
 
@@ -60,7 +76,8 @@ pub(crate) fn attestations(image: &Image, plan: Digest) -> Vec<Attestation> {
         .iter()
         .zip(&image.children)
         .map(|(a, child)| {
-            json!({"platform": format!("linux/{a}"), "manifest": child.digest, "base": base_child(a), "files": []})
+            json!({"platform": format!("linux/{a}"), "manifest": child.digest, "base": base_child(a),
+                "files": [{"path": "/usr/bin/etcd", "digest": content(a), "size": 7}]})
         })
         .collect();
     let fix = json!({
@@ -73,15 +90,20 @@ pub(crate) fn attestations(image: &Image, plan: Digest) -> Vec<Attestation> {
             "externalParameters": {"plan": plan}},
         "runDetails": {"builder": {"id": "https://ci.example/builder"}},
     });
-    [(media::FIX_PREDICATE, fix), (media::PROVENANCE_PREDICATE, provenance)]
-        .map(|(predicate_type, predicate)| Attestation {
-            on,
-            subject: on,
-            predicate_type: predicate_type.into(),
-            predicate,
-            by: Who::Builder,
-        })
-        .into()
+    let sbom = json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1});
+    [
+        (media::SBOM_PREDICATE, sbom),
+        (media::FIX_PREDICATE, fix),
+        (media::PROVENANCE_PREDICATE, provenance),
+    ]
+    .map(|(predicate_type, predicate)| Attestation {
+        on,
+        subject: on,
+        predicate_type: predicate_type.into(),
+        predicate,
+        by: Who::Builder,
+    })
+    .into()
 }
 
 pub(crate) fn bundle(
@@ -102,7 +124,7 @@ pub(crate) fn bundle(
         .into_iter()
         .map(|(predicate_type, statement)| {
             let mut one = json!({"subject": index, "predicateType": predicate_type, "role": "builder", "count": 1});
-            if predicate_type == media::FIX_PREDICATE {
+            if predicate_type != media::PROVENANCE_PREDICATE {
                 one["statement"] = json!(statement);
             }
             one

@@ -85,6 +85,8 @@ pub(crate) struct Recipe {
     pub(crate) bundle: fn(&mut Value),
     pub(crate) artifact: fn(&mut Value),
     pub(crate) signatures: fn(&mut Vec<Signature>),
+    /// What the builder says of the first platform: the bundle names the statement by its digest.
+    pub(crate) said: fn(&mut Value),
     pub(crate) attestations: fn(&mut Vec<Attestation>),
     pub(crate) approvals: fn(&mut Vec<Attestation>),
     pub(crate) channel: fn(&mut Value, &Made),
@@ -104,6 +106,7 @@ impl Default for Recipe {
             bundle: |_| {},
             artifact: |_| {},
             signatures: |_| {},
+            said: |_| {},
             attestations: |_| {},
             approvals: |_| {},
             channel: |_, _| {},
@@ -236,6 +239,7 @@ impl Fleet {
         (recipe.signatures)(&mut signatures);
         sign(&app, &signatures, &keys).await;
         let mut attestations = documents::attestations(&image, Digest::of(&plan));
+        (recipe.said)(&mut attestations[1].predicate["platforms"][0]);
         let named = attestations.iter().map(|one| {
             let statement = Statement::new(one.subject, &one.predicate_type, one.predicate.clone());
             (one.predicate_type.clone(), Digest::of(statement.to_bytes().unwrap()))

@@ -1,8 +1,9 @@
 //! Approvals: what counts, and each reason why one does not.
 
 use fleetfix_model::document::Approval;
+use fleetfix_model::document::finding::Waiver;
 use fleetfix_model::document::policy::{Role, Separation};
-use fleetfix_model::name::{ChannelName, FindingId, PrincipalName};
+use fleetfix_model::name::{ChannelName, PrincipalName};
 use fleetfix_model::verdict::Status;
 use fleetfix_model::{Class, Classify, Digest, Timestamp, media};
 
@@ -12,9 +13,14 @@ use crate::statement::Statement;
 use crate::test_key::TestKey;
 use crate::verified::Verified;
 
+fn waived_by(who: &str) -> Waiver {
+    let finding = "coverage/4.20.7".parse().unwrap();
+    Waiver { finding, by: name(who), reason: "never shipped".to_owned(), expires: None }
+}
+
 struct Question {
     channel: ChannelName,
-    waived: Vec<FindingId>,
+    waivers: Vec<Waiver>,
     requester: Option<PrincipalName>,
     authors: Vec<PrincipalName>,
     builders: Vec<PrincipalName>,
@@ -25,7 +31,7 @@ impl Question {
     fn new() -> Self {
         Self {
             channel: "stable".parse().unwrap(),
-            waived: vec!["coverage/4.20.7".parse().unwrap()],
+            waivers: vec![waived_by("alice")],
             requester: Some(name("dave")),
             authors: vec![name("erin")],
             builders: vec![name("ci")],
@@ -38,7 +44,7 @@ impl Question {
             bundle: bundle(),
             request: Digest::of("request"),
             plan: Digest::of("plan"),
-            waived: &self.waived,
+            waivers: &self.waivers,
             place: Place { channel: Some(&self.channel), ..Place::default() },
             people: People {
                 requester: self.requester.as_ref(),
@@ -201,8 +207,7 @@ fn who_approves_has_no_other_part() {
     question.builders.push(name("bob"));
     assert!(question.ask(&team, &both(&team)).is_ok(), "the policy does not keep builders apart");
     // A rule that names the other role first says the same.
-    team.document.separation =
-        vec![Separation { role: Role::Builder, not: vec![Role::Approver, Role::Author] }];
+    team.document.separation = vec![Separation { role: Role::Builder, not: vec![Role::Approver] }];
     assert!(reason(&question, &team).contains("bob is builder of this bundle as well"));
 }
 
@@ -221,6 +226,54 @@ fn leaving_a_name_out_helps_nobody() {
     assert!(matches!(error, Refusal::Unknown { other: Role::Author, .. }), "{error}");
     team.document.separation.clear();
     assert!(question.ask(&team, &both).is_ok());
+}
+
+#[test]
+fn another_name_helps_nobody() {
+    type Part = fn(&mut Question, PrincipalName);
+    let mut team = Team::new();
+    team.document.principals[1].identities.push(super::fixture::mail("Bob@example.com"));
+    let both = [signed(&approval("alice"), &team.alice), signed(&approval("bob"), &team.bob)];
+    let parts: [(Part, Role); 2] = [
+        (|question, name| question.requester = Some(name), Role::Requester),
+        (|question, name| question.authors.push(name), Role::Author),
+    ];
+    for (set, role) in parts {
+        let ask = |who: &str| {
+            let mut question = Question::new();
+            set(&mut question, name(who));
+            question.ask(&team, &both)
+        };
+        // In nobody's name that the policy knows, it may be an approver's.
+        for stranger in ["bobby", "alice@example.com", "bob.example.com"] {
+            let error = ask(stranger).unwrap_err();
+            let Refusal::Stranger { other, name, check, .. } = &error else { panic!("{error}") };
+            assert_eq!((*other, name.as_str()), (role, stranger));
+            assert!(!check.holds());
+        }
+        let error = ask("bob@example.com").unwrap_err().to_string();
+        assert!(error.contains(&format!("bob is {role} of this bundle as well")), "{error}");
+        assert!(ask("erin@example.com").is_ok() && ask("erin").is_ok());
+    }
+}
+
+#[test]
+fn whoever_waives_approves() {
+    let team = Team::new();
+    let both = [signed(&approval("alice"), &team.alice), signed(&approval("bob"), &team.bob)];
+    let ask = |who: &str| {
+        let question = Question { waivers: vec![waived_by(who)], ..Question::new() };
+        question.ask(&team, &both)
+    };
+    assert!(ask("alice").is_ok() && ask("bob").is_ok());
+    // Carol may approve and did not; Dave may not; nobody knows Zoe.
+    for who in ["carol", "dave", "zoe"] {
+        let error = ask(who).unwrap_err();
+        let Refusal::Waiver { by, check, .. } = &error else { panic!("{error}") };
+        assert_eq!(by.as_str(), who);
+        assert!(!check.holds() && check.checks.len() == 4, "{check:#?}");
+        assert_eq!(error.class(), Class::Refused);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use fleetfix_model::Repository;
-use fleetfix_model::document::policy::{BaseImageRule, Role, Scope};
+use fleetfix_model::document::policy::{BaseImageRule, Role, Scope, Separation};
 use fleetfix_model::name::{ChannelName, ComponentTag};
 use proptest::prelude::*;
 
@@ -17,8 +17,9 @@ use crate::test_key::TestKey;
 fn one_key_has_one_owner() {
     let team = Team::new();
     let policy = team.policy();
-    assert_eq!(policy.owner(&team.alice2.public()), Some(&name("alice")));
-    assert_eq!(policy.owner(&team.release.public()), None);
+    let owner = |key: &TestKey| policy.speaker(&key.public(), now()).map(|one| one.principal);
+    assert_eq!(owner(&team.alice2), Some(name("alice")));
+    assert_eq!(owner(&team.release), None);
 
     let mut twice = team.document.clone();
     twice.principals[2].keys.push(trusted(&team.alice));
@@ -39,6 +40,12 @@ fn one_key_has_one_owner() {
     let mut release = team.document.clone();
     release.release.keys.push(trusted(&team.release));
     assert!(matches!(Policy::new(release), Err(Error::KeyTwice { .. })));
+    // An approver who holds the release key would release alone what two must approve.
+    let mut both = team.document.clone();
+    both.release.keys.push(trusted(&team.bob));
+    let error = Policy::new(both).unwrap_err().to_string();
+    assert!(error.contains("`release.keys[1]`: key"), "{error}");
+    assert!(error.ends_with("stands at `principals[1].keys[0]` already"), "{error}");
 }
 
 #[test]
@@ -150,16 +157,13 @@ fn all_matching_rules_hold_and_there_is_one() {
 }
 
 #[test]
-fn signers_have_the_role_and_a_good_key() {
+fn speakers_are_known_by_their_keys() {
     let mut team = Team::new();
     team.document.principals[1].keys[0].not_after = Some(now());
     let policy = team.policy();
     let keys = [&team.alice, &team.alice2, &team.bob, &team.ci, &TestKey::new()];
     let bytes = super::fixture::envelope(b"{}", &keys);
     let envelope = crate::dsse::Envelope::parse(&bytes).unwrap();
-    let signers = |at| policy.signers(&envelope, Role::Approver, &Place::default(), at);
-    assert_eq!(signers(now()), [name("alice")].into());
-    assert_eq!(signers(now().plus_seconds(-1)), [name("alice"), name("bob")].into());
     let speakers = policy.speakers(&envelope, now());
     let found: Vec<_> = speakers.iter().map(|s| (s.principal.as_str(), s.key_is_good)).collect();
     assert_eq!(found, [("alice", true), ("bob", false), ("ci", true)]);
@@ -194,4 +198,42 @@ fn base_images_with_keys_are_refused_and_prefixes_are_cut_at_a_slash() {
     team.document.base_images[0].keys.push(trusted(&TestKey::new()));
     let error = Policy::new(team.document).unwrap_err();
     assert!(error.to_string().contains("`baseImages[0].keys`: not supported yet"), "{error}");
+}
+
+#[test]
+fn a_demand_that_nobody_would_check_is_refused() {
+    let refused = |change: &dyn Fn(&mut fleetfix_model::document::TrustPolicy)| {
+        let mut document = Team::new().document;
+        change(&mut document);
+        Policy::new(document).unwrap_err()
+    };
+    for role in [Role::Requester, Role::Author] {
+        let error = refused(&|d| d.roles.push(rule(role, &["dave"], 1, None)));
+        assert!(error.to_string().contains("`roles[2].role`: not supported yet"), "{error}");
+    }
+    let apart = |role, not: &[Role]| Separation { role, not: not.to_vec() };
+    for rule in [
+        apart(Role::Builder, &[Role::Author]),
+        apart(Role::Builder, &[Role::Approver, Role::Author]),
+        apart(Role::Requester, &[Role::Builder]),
+        apart(Role::Approver, &[Role::Requester, Role::Approver]),
+    ] {
+        let error = refused(&|d| d.separation.push(rule.clone()));
+        assert!(error.to_string().contains("`separation[1]`: not supported yet"), "{error}");
+    }
+    for prefix in ["https://quay.io/fleet", "", "/", "fleet/etcd", "oci:fleet", "quay.io/Fleet"] {
+        let scope = Scope { repositories: vec![prefix.to_owned()], ..Scope::default() };
+        let scoped = rule(Role::Approver, &["alice"], 1, Some(scope));
+        let error = refused(&|d| d.roles.push(scoped.clone()));
+        let Error::Rule(rule) = &error else { panic!("{prefix}: {error}") };
+        assert_eq!(rule.field, "roles[2].scope.repositories[0]", "{prefix}");
+        let base = BaseImageRule { prefix: prefix.to_owned(), keys: Vec::new() };
+        assert!(matches!(refused(&|d| d.base_images.push(base.clone())), Error::Rule(_)));
+    }
+    for prefix in ["quay.io", "quay.io/", "quay.io/fleet", "localhost:5000/a/b/", "docker.io"] {
+        let mut document = Team::new().document;
+        let scope = Scope { repositories: vec![prefix.to_owned()], ..Scope::default() };
+        document.roles.push(rule(Role::Approver, &["alice"], 1, Some(scope)));
+        assert!(Policy::new(document).is_ok(), "{prefix}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use fleetfix_model::document::policy::{
     BuilderRule, Principal, PrincipalKind, ReleaseKeys, Role, RoleRule, Scope, Separation,
-    TrustedKey,
+    TrustedIdentity, TrustedKey,
 };
 use fleetfix_model::document::{Approval, TrustPolicy, approval, policy};
 use fleetfix_model::name::PrincipalName;
@@ -34,11 +34,17 @@ fn person(who: &str, keys: Vec<TrustedKey>) -> Principal {
     Principal { name: name(who), kind, keys, identities: Vec::new() }
 }
 
+pub(super) fn mail(subject: &str) -> TrustedIdentity {
+    let issuer = "https://login.example.com".to_owned();
+    TrustedIdentity { issuer, subject: subject.to_owned(), not_before: None, not_after: None }
+}
+
 pub(super) fn rule(role: Role, who: &[&str], threshold: u32, scope: Option<Scope>) -> RoleRule {
     RoleRule { role, principals: who.iter().map(|one| name(one)).collect(), threshold, scope }
 }
 
-/// Alice (two keys), Bob and Carol approve, two of them; Dave asks; Erin writes; `ci` builds.
+/// Alice (two keys), Bob and Carol approve, two of them; Dave asks; Erin, who has a mail and no key,
+/// writes; `ci` builds.
 pub(super) struct Team {
     pub(super) alice: TestKey,
     pub(super) alice2: TestKey,
@@ -67,6 +73,7 @@ impl Team {
                 person("carol", vec![trusted(&carol)]),
                 person("dave", vec![trusted(&dave)]),
                 build_system,
+                Principal { identities: vec![mail("erin@example.com")], ..person("erin", vec![]) },
             ],
             roles: vec![
                 rule(Role::Approver, &["alice", "bob", "carol"], 2, None),
