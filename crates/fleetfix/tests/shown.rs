@@ -97,10 +97,10 @@ fn what_an_approver_could_overlook() {
     for says in [
         &format!("BRINGS ALONG {}: Something else", "a".repeat(40)),
         "BRINGS ALONG 7 more, which are not listed",
-        ", until 2026-12-01T00:00:00Z: ",
+        " until 2026-12-01T00:00:00Z: ",
         "needs HyperShift operator 0.1.74 or later",
-        "only for clusters of region us-east-1, label tier=canary",
-        "not for clusters of cluster c2",
+        "only clusters with region us-east-1 and label tier=canary",
+        "no clusters with id c2",
     ] {
         assert!(text.contains(says), "no `{says}` in\n{text}");
     }
