@@ -116,8 +116,8 @@ fn build_runs_the_chain_with_keys_of_people() {
     // Nothing is signed with a password that is wrong, and the same directory is good after it.
     one_line(&build("request.yaml", "made", &keys, "wrong"), 11, "password");
     assert!(!bench.path("made/root.json").exists(), "a fleet was made");
-    let built = build("request.yaml", "made", &keys, "password").success().json();
-    let text = |field: &str| built[field].as_str().unwrap();
+    let result = build("request.yaml", "made", &keys, "password").success().json();
+    let text = |field: &str| result[field].as_str().unwrap();
     for what in ["channel", "bundle", "image"] {
         bench.run("fleetfix-verify", [what, text(what), "--root", text("root")]).success();
     }
@@ -128,7 +128,7 @@ fn build_runs_the_chain_with_keys_of_people() {
     table.success().says("canary").says("alice").says("bob");
     // Again: the same, and no file of the fleet moves.
     let before = ["fleet", "tuf", "build"].map(|dir| files(&bench.path("made").join(dir)));
-    assert_eq!(build("request.yaml", "made", &keys, "password").success().json(), built);
+    assert_eq!(build("request.yaml", "made", &keys, "password").success().json(), result);
     let after = ["fleet", "tuf", "build"].map(|dir| files(&bench.path("made").join(dir)));
     assert!(before == after, "a file changed");
 }

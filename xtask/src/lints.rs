@@ -25,7 +25,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     failed.extend(check("crate arrows", || one_test(workspace, "fleetfix-tests", "all", "deps::")));
     failed
         .extend(check("generated files", || one_test(workspace, "fleetfix-model", "schemas", "")));
-    not_checked.iter().for_each(|what| println!("{what}"));
+    for what in &not_checked {
+        println!("{what}");
+    }
     verdict(&failed)
 }
 

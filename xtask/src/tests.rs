@@ -11,7 +11,9 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
     let (mut tally, mut not_checked) = (Tally::default(), Vec::new());
     let result = everything(workspace, &mut tally, &mut not_checked);
-    not_checked.iter().for_each(|what| println!("{what}"));
+    for what in &not_checked {
+        println!("{what}");
+    }
     if let Err(failure) = &result {
         eprintln!("error: {failure}");
         tally.failed = tally.failed.max(1);

@@ -81,7 +81,7 @@ pub fn choose_guarded(
     }
     if !method.ends_with_upgrade() && guard == UpgradeGuard::Absent {
         let message = format!(
-            "{} is not keyed by version: after the customer's upgrade from {} it keeps the old image in place, unless it is taken away in the same write",
+            "{} is not keyed by version: after the customer's upgrade from {} it keeps the old image in place; have somebody waive this who takes it away in the write that upgrades, or wait for a release",
             spelled(method),
             place.minor
         );

@@ -243,7 +243,7 @@ mod tests {
     #[tokio::test]
     async fn memory_holds_few_indexes_and_bases_are_read_once() {
         let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::create(&dir.path().join("base")).unwrap();
+        let layout = Layout::create(dir.path().join("base")).unwrap();
         let images: Vec<Manifest> = (0..6).map(|note| image(&layout, note, 1000)).collect();
         let name = format!("oci:{}", dir.path().join("base").display());
         let source = Client::new(Options::default()).unwrap();

@@ -23,11 +23,10 @@ pub fn jobs(plan: &FixPlan, files: &Path, to: &Repository) -> Result<(Vec<Job>, 
     let no_name = |what: String| Error::NoName { id: plan.id.clone(), what };
     let component = plan.component.as_str();
     let component = component.parse().map_err(|_| no_name(format!("component `{component}`")))?;
-    let parent = to;
-    let to = parent.below(&component);
-    if to == *parent {
-        return Err(no_name(format!("repository `{parent}/{component}`, which is too long,")));
+    if !to.has_room_for(&component) {
+        return Err(no_name(format!("repository `{to}/{component}`, which is too long,")));
     }
+    let to = to.below(&component);
     let mut contents = Files::new();
     let waived = plan.findings.iter().filter(|finding| finding.waiver.is_some());
     let accepted: BTreeSet<_> = waived.map(|finding| finding.id.clone()).collect();

@@ -12,7 +12,7 @@ use fleetfix_hypershift::finding::finding;
 use fleetfix_hypershift::labels;
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::Status;
-use fleetfix_model::{HostedPlatform, Minor, Platform, Reference, Version};
+use fleetfix_model::{Class, Classify, HostedPlatform, Minor, Platform, Reference, Version};
 use fleetfix_registry::Client;
 use fleetfix_release::image::{self, ComponentImage};
 
@@ -69,7 +69,7 @@ pub async fn read(
     let mut read: BTreeMap<Reference, Option<ComponentImage>> = BTreeMap::new();
     for ((platform, version, name), clusters) in places {
         if !read.contains_key(&name) {
-            let image = image::read(client, &name).await.ok();
+            let image = readable(client, &name).await?;
             read.insert(name.clone(), image);
         }
         let said = mutable(platform, &version, &name, false).map_err(Error::finding)?;
@@ -129,6 +129,19 @@ impl Own {
             findings.push(blocking(&path, message)?);
         }
         Ok(findings)
+    }
+}
+
+/// An image, if it can be read. A registry that is busy or away says nothing of an image: that is an
+/// error, for another try.
+pub(crate) async fn readable(
+    client: &Client,
+    name: &Reference,
+) -> Result<Option<ComponentImage>, Error> {
+    match image::read(client, name).await {
+        Ok(image) => Ok(Some(image)),
+        Err(error) if error.class() == Class::Environment => Err(Error::image(error)),
+        Err(_) => Ok(None),
     }
 }
 

@@ -23,7 +23,7 @@ const ALWAYS: [&str; 10] = [
 ];
 
 /// Checks that need something which may not have been given.
-const SOMETIMES: [(&str, Needs, &str); 9] = [
+const SOMETIMES: [(&str, Needs, &str); 10] = [
     (
         "ancestry",
         Needs::Git,
@@ -58,6 +58,11 @@ const SOMETIMES: [(&str, Needs, &str); 9] = [
         "effective-image/overrides",
         Needs::Overrides,
         "no deployed overrides.yaml was given: an entry of it that names another image is not known",
+    ),
+    (
+        "impact/proxied",
+        Needs::Clusters,
+        "no dump of HostedClusters was given: clusters whose nodes reach the API server through a proxy are not known",
     ),
     (
         "platform",

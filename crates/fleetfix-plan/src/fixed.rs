@@ -11,10 +11,11 @@ use fleetfix_model::name::{Commit, ComponentTag};
 use fleetfix_model::{Class, Classify, Reference, Version};
 use fleetfix_registry::Client;
 use fleetfix_release::read::Found;
-use fleetfix_release::{Names, image, read};
+use fleetfix_release::{Names, read};
 use tokio::task::JoinSet;
 
 use crate::Error;
+use crate::annotated::readable;
 use crate::base;
 use crate::history::History;
 use crate::judge::listed;
@@ -63,8 +64,7 @@ pub async fn judge(
         let commit = match (commit, &history) {
             (Some(commit), _) => Some(commit),
             (None, Some(_)) => {
-                let read = image::read(client, &image).await;
-                read.ok().and_then(|image| base::label(&image))
+                readable(client, &image).await?.and_then(|image| base::label(&image))
             }
             (None, None) => None,
         };

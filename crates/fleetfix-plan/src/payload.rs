@@ -70,7 +70,7 @@ pub fn names(request: &Request, given: &Given) -> Result<Names, Error> {
 }
 
 /// Reads the payloads of the covered versions. One that the update graph skips may have none; it is
-/// then left out of the coverage, and that is said.
+/// then left out of the coverage, which somebody has to want.
 pub async fn read(
     client: &Client,
     request: &Request,
@@ -99,7 +99,7 @@ pub async fn read(
             listed.join(", ")
         );
         let path = format!("payload/{version}/none");
-        findings.push(finding(FindingLevel::Warning, &path, message).map_err(Error::finding)?);
+        findings.push(finding(FindingLevel::Blocking, &path, message).map_err(Error::finding)?);
     }
     covered(request, coverage)?;
     Ok((found.index, findings))

@@ -38,7 +38,7 @@ impl Candidate<'_> {
             let from = fleet.client().store(&self.place.below(&image.repository));
             let to = fleet.store(&image.repository);
             context.step(format_args!("copying {} to {}", image.tag, to.repository()));
-            manifest(&from, &to, &image.tag, image.index.digest).await?;
+            Box::pin(manifest(&from, &to, &image.tag, image.index.digest)).await?;
             // Images of one component lie in one repository: the rest of it is about others.
             let digests = digests(image);
             let about_it = |evidence: &&Evidence| digests.contains(&evidence.subject);
@@ -49,7 +49,7 @@ impl Candidate<'_> {
         let to = fleet.bundles()?;
         let tag = bundle.tag().ok_or_else(|| Failure::new(Class::Bug, "a bundle without a tag"))?;
         let digest = self.bundle.manifest().digest;
-        manifest(&from, &to, &tag, digest).await?;
+        Box::pin(manifest(&from, &to, &tag, digest)).await?;
         let about_it = |evidence: &&Evidence| evidence.subject == digest;
         evidence(&to, self.bundle.evidence().iter().filter(about_it)).await
     }

@@ -1,11 +1,12 @@
 //! Many bases in one repository: what goes up, and what comes down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 
 use fleetfix_testkit::base::{Archive, Blobs, Entry, Family, ImageRecipe, Layer};
 use fleetfix_tests::base::{ARCHITECTURES, program};
 use fleetfix_tests::binary::Workbench;
+use fleetfix_tests::canonical::canonical;
 use fleetfix_tests::client::Clients;
 use fleetfix_tests::image::{Layout, digest};
 use fleetfix_tests::registry::{Kind, Registry};
@@ -90,23 +91,6 @@ pub(crate) fn plan(
         "findings": findings,
     });
     canonical(&plan)
-}
-
-/// The form that documents have: names sorted (RFC 8785, as far as plans need it).
-fn canonical(value: &Value) -> String {
-    match value {
-        Value::Object(fields) => {
-            let sorted: BTreeMap<_, _> = fields.iter().collect();
-            let field = |(name, value): (&&String, &&Value)| {
-                format!("{}:{}", json!(name), canonical(value))
-            };
-            format!("{{{}}}", sorted.iter().map(field).collect::<Vec<_>>().join(","))
-        }
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
-        }
-        other => other.to_string(),
-    }
 }
 
 /// Method and path of each request in a registry's access log, from a line on.

@@ -2,7 +2,7 @@
 //! once it is mended (openshift/hypershift, history of
 //! `hypershift-operator/controlplaneoperator-overrides/assets/overrides.yaml`).
 
-use super::upstream::{FIX, Image, ORIGIN, Upstream, but, graph, refused, request};
+use super::upstream::{FIX, Image, ORIGIN, Upstream, but, graph, refused, request, waiving};
 
 /// 4.20.7 was missing for 75 days, because the update graph skips it (b460b210c5, 46f3b353fd).
 #[test]
@@ -21,11 +21,14 @@ fn a_version_that_the_graph_skips() {
     );
     upstream.plan(&whole, &given).success();
     assert_eq!(upstream.versions("covered"), ["4.20.5", "4.20.6", "4.20.7", "4.20.8"]);
-    // What has no payload cannot run.
+    // What has no payload is left out only where somebody says that it cannot run.
     let without = Upstream::with(&["4.20.5", "4.20.6", "4.20.8"]);
     without
         .file("graph.json", &std::fs::read_to_string(upstream.bench.path("graph.json")).unwrap());
-    without.plan(&whole, &given).success();
+    let id = "payload/4.20.7/none";
+    let says = ["the update graph skips 4.20.7", "name its payload, or exclude it with a reason"];
+    refused(without.plan(&whole, &given), id, &says);
+    without.plan(&waiving(&whole, id), &given).success();
     assert_eq!(without.versions("gap"), ["4.20.7"]);
     let excluded = but(
         &whole,

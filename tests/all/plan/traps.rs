@@ -27,7 +27,9 @@ fn a_tag_that_no_payload_has() {
         but(&request(AFFECTED), "component: hypershift", &format!("component: {component}"))
     };
     let output = upstream.plan(&with("kube-apiservers"), &[]).code(11);
-    assert!(output.stderr.contains("did you mean `kube-apiserver`"), "{output}");
+    for says in ["request.yaml", "`kube-apiservers`", "did you mean `kube-apiserver`"] {
+        assert!(output.stderr.contains(says), "no `{says}` in {output}");
+    }
     assert!(!upstream.bench.path("plan.json").exists(), "what cannot be resolved leaves no plan");
     // The workload's own name is enough; that it means another tag is said.
     let request = waiving(&with("kube-apiserver"), "delivery/aws/4.20/survives-upgrade");
@@ -63,7 +65,8 @@ fn an_annotation_that_outlives_an_upgrade() {
     let upstream = Upstream::with(&["4.20.5"]);
     let etcd = but(&request(AFFECTED), "component: hypershift", "component: etcd");
     let id = "delivery/aws/4.20/survives-upgrade";
-    refused(upstream.plan(&etcd, &[]), id, &["after the customer's upgrade from 4.20"]);
+    let says = ["after the customer's upgrade from 4.20", "have somebody waive this"];
+    refused(upstream.plan(&etcd, &[]), id, &says);
     upstream.plan(&waiving(&etcd, id), &[]).success();
     let waived = &upstream.written()["findings"];
     let finding = waived.as_array().unwrap().iter().find(|f| f["id"] == id).unwrap();
@@ -92,7 +95,7 @@ fn what_runs_is_patched() {
 /// node's configuration.
 #[test]
 fn a_proxied_cluster() {
-    let upstream = Upstream::with(&["4.20.5"]);
+    let upstream = Upstream::with(&["4.20.5", "4.20.6"]);
     let cluster = |access: &str| {
         let cluster = serde_json::json!({
             "apiVersion": "hypershift.openshift.io/v1beta1",
@@ -103,6 +106,7 @@ fn a_proxied_cluster() {
                 "platform": {"type": "AWS", "aws": {"endpointAccess": access}},
                 "configuration": {"proxy": {"httpsProxy": "http://proxy.example:3128"}},
             },
+            "status": {"version": {"history": [{"state": "Completed", "version": "4.20.5"}]}},
         });
         upstream.file("cluster.json", &cluster.to_string());
     };
@@ -110,8 +114,11 @@ fn a_proxied_cluster() {
     let id = "impact/aws/4.20/proxied";
     cluster("Public");
     let output = upstream.plan(&request(AFFECTED), &given);
-    refused(output, id, &["ocm/a", "every node of theirs is replaced"]);
+    refused(output, id, &["ocm/a", "every node of theirs is replaced", "leave their versions out"]);
     upstream.plan(&waiving(&request(AFFECTED), id), &given).success();
+    let others = "{platform: AWS, introduced: 4.20.5, fixedIn: 4.20.7, versions: [4.20.5, 4.20.6], excluded: [{version: 4.20.5, reason: proxied}]}";
+    upstream.plan(&request(others), &given).success();
+    assert_eq!(upstream.versions("covered"), ["4.20.6"]);
     cluster("Private");
     upstream.plan(&request(AFFECTED), &given).success();
 }

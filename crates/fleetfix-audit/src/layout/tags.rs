@@ -7,6 +7,7 @@
 //! | `current` | a TUF state that has its own tag as well |
 //! | tag of a bundle | the document in it: id and revision |
 //! | tag of an image | a bundle of the fleet, active or not: repository, tag and digest |
+//! | `<name>-r<n>-<hex>` | an image made from a base whose digest begins so, that no bundle names, under a tag that none names: left by a publication that did not end. It is named, and nobody reads it |
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -57,8 +58,11 @@ impl Known {
                 Some(Judged::refused("tag", &entry.tag, problem))
             })
             .collect();
+        let left = index.entries.iter().filter(|entry| self.is_left(dir, entry));
+        let left: Vec<String> = left.map(|entry| entry.tag.to_string()).collect();
         let detail = match wrong.len() {
-            0 => format!("{} tags accounted for", index.entries.len()),
+            0 if left.is_empty() => format!("{} tags accounted for", index.entries.len()),
+            0 => format!("left by a publication that did not end: {}", left.join(", ")),
             bad => format!("{bad} of {} tags are not accounted for", index.entries.len()),
         };
         Judged::all("tags", format!("oci:{}", dir.display()), wrong).detail(detail)
@@ -82,7 +86,7 @@ impl Known {
             }
             _ => {
                 let image = (dir.to_owned(), entry.tag.clone(), entry.descriptor.digest);
-                if self.images.contains(&image) {
+                if self.images.contains(&image) || self.is_left(dir, entry) {
                     Ok(())
                 } else {
                     Err(format!("no bundle of the fleet names {} here", entry.descriptor.digest))
@@ -90,6 +94,39 @@ impl Known {
             }
         }
     }
+}
+
+impl Known {
+    /// True if an image has the tag that publications give it, and no bundle speaks of either.
+    fn is_left(&self, dir: &Path, entry: &Entry) -> bool {
+        let digest = entry.descriptor.digest;
+        let named = |(path, tag, image): &(PathBuf, Tag, Digest)| {
+            path == dir && (*tag == entry.tag || *image == digest)
+        };
+        if self.images.iter().any(named) {
+            return false;
+        }
+        let Ok((_, manifest)) = open(dir, entry) else { return false };
+        // Images of Docker's family have no annotations that could say it.
+        let base = manifest.annotations().ok().and_then(|all| all.get(media::BASE_DIGEST).cloned());
+        let is_base = |hex: &str| match base.as_ref().map(|base| base.parse::<Digest>()) {
+            Some(base) => base.is_ok_and(|base| base.short() == hex),
+            None => !manifest.media_type.starts_with(OCI) && is_short(hex),
+        };
+        let tag = entry.tag.as_str().rsplit_once('-');
+        tag.is_some_and(|(name, hex)| {
+            let revision = name.rsplit_once("-r").map(|(_, number)| number.parse::<u32>());
+            revision.is_some_and(|number| number.is_ok()) && is_base(hex)
+        })
+    }
+}
+
+/// Start of the media types of images that have annotations.
+const OCI: &str = "application/vnd.oci.";
+
+/// True of what a digest is shortened to in a tag.
+fn is_short(hex: &str) -> bool {
+    hex.len() == 12 && hex.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
 }
 
 /// Which of two states is the newer one, the remembered state knows; here each has its own tag.

@@ -220,6 +220,41 @@ fn tags_that_nothing_accounts_for() {
     }
 }
 
+/// A publisher died after an image and before its bundle.
+#[test]
+fn an_image_of_a_publication_that_did_not_end_is_named_and_harmless() {
+    let fleet = Fleet::new();
+    let app = Layout::open(fleet.dir().join("etcd")).unwrap();
+    let base = Digest::of("base");
+    let image = |base: Digest| {
+        let image: serde_json::Value =
+            serde_json::from_slice(&manifest(&app, "none", "", b"left")).unwrap();
+        let mut image = image;
+        image["annotations"] = json!({ media::BASE_DIGEST: base });
+        image.to_string().into_bytes()
+    };
+    let left = format!("fix-2-r1-{}", base.short());
+    put(&app, &left, media::OCI_MANIFEST, &image(base));
+    let judged = fleet.check();
+    assert!(judged.is_good(), "{judged:#?}");
+    assert!(format!("{judged:?}").contains(&left), "{judged:#?}");
+    for (tag, digest) in [
+        ("latest", base),
+        ("fix-2-rx-abc", base),
+        (&left.replace("fix-2", "fix-3"), Digest::of("another base")),
+        // The tag that a bundle has for its own image.
+        ("fix-1-r1-aaaa", base),
+    ] {
+        let fleet = Fleet::new();
+        let app = Layout::open(fleet.dir().join("etcd")).unwrap();
+        let blob = manifest(&app, "none", "", b"left");
+        let mut image: serde_json::Value = serde_json::from_slice(&blob).unwrap();
+        image["annotations"] = json!({ media::BASE_DIGEST: digest });
+        put(&app, tag, media::OCI_MANIFEST, image.to_string().as_bytes());
+        assert_eq!(fleet.check().answer, Answer::Refused, "{tag}");
+    }
+}
+
 #[test]
 fn fields_that_nobody_compares_have_no_place_in_an_index() {
     let fleet = Fleet::new();

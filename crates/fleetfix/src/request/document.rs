@@ -27,7 +27,9 @@ pub(super) fn write(args: &NewArgs, derived: &Derived, now: Timestamp) -> Result
         ));
     }
     if args.files.is_empty() && args.images.is_empty() {
-        return Err(Failure::usage("name what to replace with --file, or images with --image"));
+        return Err(Failure::usage(
+            "name what to replace with --file, or images with --minor-image",
+        ));
     }
     only_lines_of_the_fix(args, derived)?;
     let mut request = Map::new();
