@@ -287,7 +287,7 @@ fn for_people() {
     let dir = material.request_dir();
     let lines: [&str; 8] = [
         "OCPBUGS-61296 revision 1, hypershift: LDAP logins fail after the certificate rotation",
-        "Nothing blocks this plan. 0 waived, 3 warnings, 11 checks not made.",
+        "Nothing blocks this plan. 0 waived, 3 warnings, 12 checks not made.",
         "  AWS       4.20  4.20.1 to 4.20.2 (2)  4.20.3",
         "  4.20  4.20.1 to 4.20.2 (2)  quay.io/openshift-release-dev/ocp-v4.0-art-dev@",
         "      replaces /usr/bin/app (amd64, arm64)",
