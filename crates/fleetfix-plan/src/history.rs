@@ -11,7 +11,7 @@ use fleetfix_model::document::request::{FixRequest, MinorFix};
 use fleetfix_model::name::Commit;
 use fleetfix_model::{Minor, Timestamp};
 use fleetfix_source::Repository;
-use fleetfix_source::backport::Landed;
+use fleetfix_source::backport::{Evidence, Landed};
 use fleetfix_source::branch::Branch;
 
 use crate::Error;
@@ -63,6 +63,7 @@ impl History {
     pub fn read(dir: &Path, request: &FixRequest) -> Result<Self, Error> {
         let mut repository = Repository::open(dir)?;
         let branches = repository.branches()?;
+        let release = repository.release_branches(&branches)?;
         let mut history = Self {
             repository,
             lines: BTreeMap::new(),
@@ -71,7 +72,8 @@ impl History {
             findings: Vec::new(),
         };
         for fix in &request.fixes {
-            let line = history.line(fix, &branches)?;
+            let release = release.iter().find(|branch| branch.minor == Some(fix.minor));
+            let line = history.line(fix, release, &branches)?;
             history.lines.insert(fix.minor, line);
         }
         Ok(history)
@@ -92,21 +94,31 @@ impl History {
         self.files.iter().map(|(name, files)| (name.as_str(), files))
     }
 
-    fn line(&mut self, fix: &MinorFix, branches: &[Branch]) -> Result<Line, Error> {
-        let release = branches.iter().find(|branch| branch.minor == Some(fix.minor));
+    fn line(
+        &mut self,
+        fix: &MinorFix,
+        release: Option<&Branch>,
+        branches: &[Branch],
+    ) -> Result<Line, Error> {
         let main = MAIN.iter().find_map(|name| branches.iter().find(|b| b.name == *name));
         let landed = self.landed(fix, release, main.or(release))?;
         let in_release = |landed: &&Landed| Some(&landed.branch) == release;
+        let place = |landed: &Landed| (landed.evidence != Evidence::Same, landed.order);
         let mut line = Line { fix: fix.commit.clone(), ..Line::default() };
         let mut released = Vec::new();
         let mut latest: Option<&Landed> = None;
         let mut all = true;
         for number in &fix.pull_requests {
             let of_number = landed.get(number).map(Vec::as_slice).unwrap_or_default();
-            let there = of_number.iter().find(in_release);
+            // The last landing counts; one that the branch took back is none.
+            let there = of_number.iter().filter(in_release).rfind(|one| one.reverted.is_none());
+            let gone = of_number.iter().rfind(in_release).filter(|_| there.is_none());
+            if let Some((gone, by)) = gone.and_then(|one| Some((one, one.reverted.as_ref()?))) {
+                self.taken_back(fix.minor, *number, gone, by)?;
+            }
             all &= there.is_some();
             if let Some(there) = there
-                && latest.is_none_or(|known| known.merged.at < there.merged.at)
+                && latest.is_none_or(|known| place(known) < place(there))
             {
                 latest = Some(there);
             }
@@ -178,6 +190,21 @@ impl History {
             landed.commit, landed.branch.name
         );
         self.say(FindingLevel::Warning, &format!("commit/{minor}/inferred"), message)
+    }
+
+    fn taken_back(
+        &mut self,
+        minor: Minor,
+        number: u64,
+        landed: &Landed,
+        by: &Commit,
+    ) -> Result<(), Error> {
+        let branch = &landed.branch.name;
+        let message = format!(
+            "#{number} was taken back in {branch} by {by}: the release that follows will not have it; merge it there again"
+        );
+        let path = format!("commit/{minor}/{number}/taken-back");
+        self.say(FindingLevel::Blocking, &path, message)
     }
 
     fn unmerged(&mut self, minor: Minor, release: Option<&Branch>) -> Result<(), Error> {

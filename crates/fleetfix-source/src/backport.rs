@@ -216,10 +216,10 @@ impl Repository {
             for (order, group) in groups {
                 let Some(mut told) = self.told(read, order, &group)? else { continue };
                 told.lacks.clone_from(&lacks);
-                told.reverted = self.reverted_in(&group, order, read)?;
+                told.reverted = self.back_in(&told)?;
                 landed.push(told);
                 if std::ptr::eq(read, main) {
-                    landed.extend(self.inherited(&group, order, branches, lines, main)?);
+                    landed.extend(self.inherited(&group, order, branches, main)?);
                 }
             }
         }
@@ -236,7 +236,6 @@ impl Repository {
         group: &Group,
         order: usize,
         branches: &[Branch],
-        lines: &[Read<'_>],
         main: &Read<'_>,
     ) -> Result<Vec<Landed>, Error> {
         let mut landed = Vec::new();
@@ -245,86 +244,18 @@ impl Repository {
             if branch == main.branch {
                 continue;
             }
-            // A branch with the tip of main has no commits of its own.
-            let read = lines.iter().find(|read| read.branch == branch).unwrap_or(main);
-            let taken = self.taken_back(group, order, read, main, &branch.tip)?;
-            landed.push(Landed {
-                branch: branch.clone(),
-                evidence: Evidence::Same,
-                reverted: taken,
-                ..told.clone()
-            });
+            let mut there =
+                Landed { branch: branch.clone(), evidence: Evidence::Same, ..told.clone() };
+            there.reverted = self.back_in(&there)?;
+            landed.push(there);
         }
         Ok(landed)
     }
 
-    /// What takes a group back in its own branch, later than it came.
-    fn reverted_in(
-        &mut self,
-        group: &Group,
-        order: usize,
-        read: &Read<'_>,
-    ) -> Result<Option<Commit>, Error> {
-        let later = |entry: &Entry| entry.order > order;
-        let found = self.reverting(group, read, &later, ROUNDS)?;
-        found.map(|by| name(&by)).transpose()
-    }
-
-    /// What takes a group of main back in a branch that was made from it: in main before the branch
-    /// was made, or in the branch.
-    fn taken_back(
-        &mut self,
-        group: &Group,
-        order: usize,
-        read: &Read<'_>,
-        main: &Read<'_>,
-        tip: &Commit,
-    ) -> Result<Option<Commit>, Error> {
-        if !std::ptr::eq(read, main)
-            && let Some(by) = self.reverting(group, read, &|_| true, ROUNDS)?
-        {
-            return Ok(Some(name(&by)?));
-        }
-        let Some(reached) = self.ancestors(&object_id(tip)?)? else { return Ok(None) };
-        let before = |entry: &Entry| entry.order > order && reached.contains(&entry.id);
-        self.reverting(group, main, &before, ROUNDS)?.map(|by| name(&by)).transpose()
-    }
-
-    /// The merge of `read` that takes a group back and is not itself taken back, out of the entries
-    /// that `counts`.
-    fn reverting(
-        &mut self,
-        group: &Group,
-        read: &Read<'_>,
-        counts: &dyn Fn(&Entry) -> bool,
-        rounds: usize,
-    ) -> Result<Option<ObjectId>, Error> {
-        let mut commits = BTreeSet::from([group.by.to_string()]);
-        let mut numbers: BTreeSet<u64> = BTreeSet::new();
-        for id in &group.ids {
-            for part in self.merged_by(id)? {
-                commits.insert(part.to_string());
-            }
-            numbers.extend(read.number_of(id));
-        }
-        numbers.extend(read.number_of(&group.by));
-        let mut reverting: BTreeMap<usize, Group> = BTreeMap::new();
-        for entry in read.entries.iter().filter(|entry| counts(entry)) {
-            let Reverts { commits: short, numbers: reverted } = &entry.said.reverts;
-            let is_meant = |short: &String| commits.iter().any(|commit| commit.starts_with(short));
-            if short.iter().any(is_meant) || !reverted.is_disjoint(&numbers) {
-                let (by, evidence) = (entry.by, Evidence::Number);
-                let new = Group { by, evidence, ids: Vec::new() };
-                reverting.entry(entry.order).or_insert(new).ids.push(entry.id);
-            }
-        }
-        for revert in reverting.into_values() {
-            // A revert of the revert brings it back.
-            if rounds == 0 || self.reverting(&revert, read, counts, rounds - 1)?.is_none() {
-                return Ok(Some(revert.by));
-            }
-        }
-        Ok(None)
+    /// What takes a landed pull request back in its branch.
+    fn back_in(&mut self, landed: &Landed) -> Result<Option<Commit>, Error> {
+        let found = self.reverted(&landed.commit, landed.number, &landed.branch.tip)?;
+        Ok(found.map(|by| by.commit))
     }
 
     /// Every commit that is the pull request or a backport of it.

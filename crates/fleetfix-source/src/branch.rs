@@ -91,11 +91,25 @@ impl Repository {
         Ok(Some(newest))
     }
 
-    /// The release branches: those that are called after a release line.
-    pub fn release_branches(&mut self) -> Result<Vec<Branch>, Error> {
-        let mut branches = self.branches()?;
-        branches.retain(|branch| branch.minor.is_some());
-        Ok(branches)
+    /// Those of `branches` that are called after a release line. Where a line has several, such as
+    /// `release-4.20` and `openshift-4.20`, those that another of them holds are left out.
+    pub fn release_branches(&mut self, branches: &[Branch]) -> Result<Vec<Branch>, Error> {
+        let release: Vec<&Branch> = branches.iter().filter(|b| b.minor.is_some()).collect();
+        let mut kept = Vec::new();
+        for branch in &release {
+            let mut held = false;
+            let others = release.iter().copied().filter(|b| b.minor == branch.minor);
+            for other in others.filter(|other| other.name != branch.name) {
+                let by_name = other.tip == branch.tip && other.name > branch.name;
+                let holds =
+                    other.tip != branch.tip && !self.holding(&branch.tip, [other])?.is_empty();
+                held |= by_name || holds;
+            }
+            if !held {
+                kept.push((*branch).clone());
+            }
+        }
+        Ok(kept)
     }
 
     /// Those of the branches that hold a commit.

@@ -35,6 +35,23 @@ pub(super) fn request_for(commit: &str) -> String {
     but(&request(AFFECTED), super::upstream::FIX, commit)
 }
 
+/// A line may have two branches: one that the other holds is only behind.
+#[test]
+fn a_branch_that_another_one_of_its_line_holds() {
+    let World { upstream, source, released, fix, .. } = world();
+    let unmerged = |branch: &str, at: &str| {
+        source.run(&["branch", "--force", branch, at]);
+        upstream.plan(&request_for(&fix), &["--git", "source"]).success();
+        let findings = upstream.written()["findings"].to_string();
+        findings.contains("commit/4.20/unmerged")
+    };
+    assert!(!unmerged("openshift-4.20", &released));
+    // What is in neither is not merged.
+    source.checkout(&["--detach", &fix]);
+    source.run(&["branch", "--force", "release-4.20", &released]);
+    assert!(unmerged("openshift-4.20", &released));
+}
+
 /// The fix is newer than the payload's image, and older than what runs.
 #[test]
 fn a_fix_that_lacks_what_runs() {
@@ -149,6 +166,14 @@ fn a_fix_that_was_taken_back() {
         "ancestry/4.20/7110/reverted",
         &["was taken back since by", "build the fix on a commit that holds it"],
     );
+    // The fix itself holds it, and no release after it will.
+    let id = "commit/4.20/7110/taken-back";
+    refused(
+        upstream.plan(&request_for(&fix), &given),
+        id,
+        &["was taken back in release-4.20 by", "merge it there again"],
+    );
+    upstream.plan(&waiving(&request_for(&fix), id), &given).success();
     let again = format!("Reapply \"Fix LDAP logins\"\n\nThis reverts commit {reverted}.");
     let again = source.commit(&again);
     upstream.plan(&request_for(&again), &given).success();

@@ -38,7 +38,8 @@ fn landed(
     repository: &mut Repository,
     number: u64,
 ) -> BTreeMap<String, (Option<u64>, Evidence, String)> {
-    let branches = repository.release_branches().unwrap();
+    let branches = repository.branches().unwrap();
+    let branches = repository.release_branches(&branches).unwrap();
     let main = branch(repository, "main");
     let landed = repository.landed(&BTreeSet::from([number]), &branches, &main).unwrap();
     landed[&number]
@@ -75,7 +76,8 @@ fn backports_are_found_and_what_looks_alike_is_not() {
 fn the_merge_is_what_is_claimed_and_its_authors_wrote_it() {
     let git = backported();
     let mut repository = git.open();
-    let branches = repository.release_branches().unwrap();
+    let branches = repository.branches().unwrap();
+    let branches = repository.release_branches(&branches).unwrap();
     let main = branch(&mut repository, "main");
     let landed = repository.landed(&BTreeSet::from([10]), &branches, &main).unwrap();
     let of = landed[&10].iter().find(|l| l.branch.name == "release-4.19").unwrap();

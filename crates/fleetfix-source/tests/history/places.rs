@@ -20,7 +20,8 @@ fn work_tree_mirror_linked_tree_and_clone() {
     for path in [git.dir().to_owned(), git.dir().join(".git"), git.mirror(), linked] {
         let mut repository = Repository::open(&path).unwrap();
         assert_eq!(names(&mut repository), ["main", "release-4.20"], "{}", path.display());
-        let minors = repository.release_branches().unwrap();
+        let all = repository.branches().unwrap();
+        let minors = repository.release_branches(&all).unwrap();
         assert_eq!(minors[0].minor.unwrap().to_string(), "4.20");
         assert!(repository.commit(&start).unwrap().is_some(), "{}", path.display());
     }

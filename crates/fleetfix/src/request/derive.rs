@@ -48,7 +48,7 @@ impl Derived {
     pub(super) fn read(args: &NewArgs) -> Result<Self, Failure> {
         let mut repository = Repository::open(&args.git)?;
         let branches = repository.branches()?;
-        let release = release_branches(&mut repository, &branches)?;
+        let release = repository.release_branches(&branches)?;
         let main = main_branch(args, &branches)?;
         let numbers: BTreeSet<u64> = args.numbers.iter().copied().collect();
         let landed = match main {
@@ -304,30 +304,6 @@ impl<'a> Spread<'a> {
         });
         missed.copied().collect()
     }
-}
-
-/// The release branches. Where a line has several, such as `release-4.20` and `openshift-4.20`, those
-/// that another of them holds are left out.
-fn release_branches(
-    repository: &mut Repository,
-    branches: &[Branch],
-) -> Result<Vec<Branch>, Failure> {
-    let release: Vec<&Branch> = branches.iter().filter(|b| b.minor.is_some()).collect();
-    let mut kept: Vec<Branch> = Vec::new();
-    for branch in &release {
-        let mut held = false;
-        let others = release.iter().copied().filter(|b| b.minor == branch.minor);
-        for other in others.filter(|other| other.name != branch.name) {
-            let by_name = other.tip == branch.tip && other.name > branch.name;
-            let holds =
-                other.tip != branch.tip && !repository.holding(&branch.tip, [other])?.is_empty();
-            held |= by_name || holds;
-        }
-        if !held {
-            kept.push((*branch).clone());
-        }
-    }
-    Ok(kept)
 }
 
 fn told(landed: &Landed, number: u64) -> String {
