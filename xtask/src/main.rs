@@ -25,7 +25,8 @@ usage: cargo xtask COMMAND
 
   test    fetch tools, run the lints and every test, as root; ends with `N passed, N failed`,
           before it what could not be checked (advisories, where their database is not to be had)
-  ci      the lints: formatting, clippy, rustdoc, cargo-deny, crate arrows, generated files
+  ci      the lints: formatting, clippy, rustdoc, cargo-deny, crate arrows, generated files; ends
+          with what could not be checked, as `test` does
   tools   fetch only: what tests run against, into FLEETFIX_CACHE (default ~/.cache/fleetfix)
   bench   measure; `cargo xtask bench help` lists what
 ";

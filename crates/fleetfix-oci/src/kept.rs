@@ -5,7 +5,7 @@
 //! could have written counts as not there and is written anew.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -47,12 +47,10 @@ impl Kept {
 
     /// The content of a file that is about `about`; `None`: it was not kept, or not by us.
     pub fn get(&self, name: Digest, about: &[u8]) -> Option<Vec<u8>> {
-        let us = user()?;
-        let by_us = |metadata: &fs::Metadata| metadata.uid() == us && metadata.mode() & 0o022 == 0;
-        fs::symlink_metadata(&self.dir).ok().filter(|found| found.is_dir() && by_us(found))?;
+        self.is_ours().then_some(())?;
         let path = self.path(name);
         let trusted = |metadata: &fs::Metadata| {
-            metadata.is_file() && by_us(metadata) && metadata.len() <= self.max
+            metadata.is_file() && is_ours(metadata) && metadata.len() <= self.max
         };
         // Looked at before it is opened: opening a pipe would wait.
         fs::symlink_metadata(&path).ok().filter(trusted)?;
@@ -71,16 +69,26 @@ impl Kept {
         Some(bytes)
     }
 
+    /// Whether what lies in the directory can be believed.
+    fn is_ours(&self) -> bool {
+        fs::symlink_metadata(&self.dir).is_ok_and(|found| found.is_dir() && is_ours(&found))
+    }
+
     /// Keeps a content. The file appears whole or not at all.
     ///
     /// # Errors
-    /// [`Error::File`]; whoever patches can do without.
+    /// [`Error::File`], also for a directory of which [`Kept::get`] would believe nothing; whoever
+    /// patches can do without.
     pub fn put(&self, name: Digest, about: &[u8], content: &[u8]) -> Result<(), Error> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.dir)
             .map_err(Error::file("create", &self.dir))?;
+        if !self.is_ours() {
+            let source = io::Error::from(io::ErrorKind::PermissionDenied);
+            return Err(Error::file("believe what lies in", &self.dir)(source));
+        }
         let mut file = tempfile::Builder::new()
             .prefix(NEW)
             .permissions(fs::Permissions::from_mode(0o644))
@@ -120,8 +128,13 @@ impl Kept {
     }
 }
 
+/// Whether this user made it, and no other one can write it.
+fn is_ours(metadata: &fs::Metadata) -> bool {
+    user().is_some_and(|us| metadata.uid() == us) && metadata.mode() & 0o022 == 0
+}
+
 /// The user that this process writes files as. `None` where the system does not say: nothing is
 /// believed there.
-fn user() -> Option<u32> {
+pub fn user() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
 }

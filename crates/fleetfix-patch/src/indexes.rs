@@ -206,6 +206,8 @@ fn unspooled(file: &File) -> Option<LayerIndex> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use fleetfix_model::{Descriptor, Reference};
     use fleetfix_oci::layout::Layout;
     use fleetfix_oci::tree::{Final, Resolved, Target};
@@ -248,7 +250,16 @@ mod tests {
         let name = format!("oci:{}", dir.path().join("base").display());
         let source = Client::new(Options::default()).unwrap();
         let source = source.source(&name.parse::<Reference>().unwrap().repository);
-        for cache in [None, Some(LayerCache::new(&dir.path().join("cache")))] {
+        let place = dir.path().join("cache");
+        for (cache, is_open) in [(None, false), (Some(&place), false), (Some(&place), true)] {
+            if is_open {
+                // What others could write is neither believed nor written.
+                for entry in std::fs::read_dir(&place).unwrap() {
+                    let open = std::fs::Permissions::from_mode(0o777);
+                    std::fs::set_permissions(entry.unwrap().path(), open).unwrap();
+                }
+            }
+            let cache = cache.map(|place| LayerCache::new(place));
             let mut indexes = Indexes::new(cache, Arc::new(Replaced::new(&[], None)));
             indexes.most = 100 << 10;
             for manifest in &images {

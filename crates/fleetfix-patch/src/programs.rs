@@ -214,12 +214,11 @@ impl Programs {
             let failed = |source| Error::Content { path: path.clone(), source };
             let file = File::open(&path).map_err(failed)?;
             let subject = format!("new program {}", path.display());
-            let program = fleetfix_program::read(&subject, file);
-            // Of a file that changed meanwhile nothing is said; whoever packs it refuses it.
-            if !has_digest(&path, expected).map_err(failed)? {
-                return Ok(None);
+            match fleetfix_program::read(&subject, file) {
+                // Of a file that changed meanwhile nothing is said; whoever packs it refuses it.
+                Err(_) if !has_digest(&path, expected).map_err(failed)? => Ok(None),
+                program => program.map_err(|source| Error::Program { source }),
             }
-            program.map_err(|source| Error::Program { source })
         });
         let program = read.await.map_err(|_| Error::Abandoned { what: "a new program" })??;
         let program = program.map(Arc::new);

@@ -50,12 +50,6 @@ pub struct RegistryArgs {
     pub registry_timeout: Option<Duration>,
 }
 
-/// Our own user's number, as the owner of our own process.
-fn user() -> Option<u32> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self").ok().map(|process| process.uid())
-}
-
 /// A time that is worth the name, such as `200ms` or `1m 30s`.
 fn time(text: &str) -> Result<Duration, String> {
     let expected = || "expected a time such as `200ms` or `1m 30s`, at most a day".to_owned();
@@ -70,10 +64,11 @@ impl RegistryArgs {
     /// place in this crate that reads the environment; proxies are the HTTP client's own business.
     pub fn client(&self) -> Result<Client, Error> {
         let authfile = self.authfile.clone().filter(|path| !path.as_os_str().is_empty());
-        let mut options = Options::from_env(authfile, |name| std::env::var_os(name), user())
-            .with_plain_http(
-                self.plain_http.iter().map(String::as_str).filter(|h| !h.is_empty()),
-            )?;
+        let mut options =
+            Options::from_env(authfile, |name| std::env::var_os(name), fleetfix_oci::kept::user())
+                .with_plain_http(
+                    self.plain_http.iter().map(String::as_str).filter(|h| !h.is_empty()),
+                )?;
         options.mirrors.clone_from(&self.mirrors);
         if let Some(wait) = self.retry_wait {
             options.limits = options.limits.waiting(wait);

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use fleetfix_model::{Descriptor, Digest, Repository, media};
-use fleetfix_registry::referrers::{Artifact, Layer, attach_artifact, referrers, tag};
+use fleetfix_registry::referrers::{
+    Artifact, Layer, attach_artifact, put_referrer, referrers, tag,
+};
 use fleetfix_registry::{Body, Client, Options, Store, Written};
 use fleetfix_tests::client::Clients;
 use fleetfix_tests::registry::{KINDS, Kind, Registry};
@@ -144,6 +146,30 @@ async fn in_a_layout() {
     assert_eq!(discovered(&clients, &reference, &["--oci-layout"]), all);
     assert_eq!(found(&store, &subject, Some(SIGNATURE)).await.len(), 1);
     assert_eq!(found(&store, &subject, Some(SBOM)).await, ours);
+    // Who reads the tag alone sees it as well, once it was put here again.
+    let theirs: Digest = all.iter().find(|one| !ours.contains(one)).unwrap().parse().unwrap();
+    let manifest = store.manifest(theirs).await.unwrap();
+    for expected in [Written::New, Written::AlreadyThere] {
+        let put = put_referrer(&store, media::OCI_MANIFEST, &manifest.bytes).await.unwrap();
+        assert_eq!(put, expected);
+    }
+    let index = store.find_tag(&tag(subject.digest).unwrap()).await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&index.bytes).contains(&theirs.to_string()));
+    // A damaged image beside it is none of its business.
+    let beside = json!({"schemaVersion": 2, "mediaType": media::OCI_MANIFEST, "layers": [],
+        "config": {"mediaType": media::OCI_CONFIG, "digest": Digest::of(b"{}"), "size": 2}});
+    let beside = beside.to_string().into_bytes();
+    store
+        .put_blob(&Descriptor::of(media::OCI_CONFIG, b"{}"), Body::Bytes(Bytes::from_static(b"{}")))
+        .await
+        .unwrap();
+    store.put_tag(&"v2".parse().unwrap(), media::OCI_MANIFEST, &beside).await.unwrap();
+    let blob = format!("blobs/sha256/{}", Digest::of(&beside).hex());
+    let path = std::path::Path::new(dir.trim_start_matches("oci:")).join(blob);
+    let mut damaged = std::fs::read(&path).unwrap();
+    damaged[0] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    assert_eq!(found(&store, &subject, None).await, all);
     // It is about this image and about no other.
     let other = Descriptor::of(media::OCI_MANIFEST, b"another image");
     assert!(found(&store, &other, None).await.is_empty());

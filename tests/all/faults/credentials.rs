@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
-use fleetfix_testkit::registry::{Behaviour, Fault, Proxy, Registry, Reply, TokenService};
+use fleetfix_testkit::registry::{Access, Behaviour, Fault, Proxy, Registry, Reply, TokenService};
 use fleetfix_tests::client::Clients;
 use serde_json::json;
 
@@ -236,6 +236,8 @@ fn a_token_that_runs_out_during_an_upload() {
         place.registry.fault(after.map_or(fault.clone(), |bytes| fault.after(bytes)));
         let output = place.patch();
         place.check(&format!("a token that runs out after {after:?}"), &output, Same);
+        let refused = |access: &Access| access.request.method == "PUT" && access.status == 401;
+        assert!(place.registry.server.log().iter().any(refused), "after {after:?}");
         // In the middle of a body the answer may be lost with the connection; then it is sent again.
         let asked = place.tokens.server.log().len();
         assert!(after.is_some() || asked > calm.tokens.server.log().len());

@@ -30,7 +30,13 @@ fn a_source_that_is_busy_is_not_the_targets_silence() {
     place.registry.fault(Fault::answer("GET", &part, later(429, "4")).times(1));
     // A tenth of it is the longest silence, and five tries are made at most.
     let to = format!("{}:{TAG}", other.repository(TO));
+    place.registry.server.forget();
     let output = place.patch_to(&to, &["--registry-timeout=5s"]).success();
+    let asked = place.registry.server.log();
+    let answers: Vec<u16> =
+        asked.iter().filter(|a| a.request.path().ends_with(&part)).map(|a| a.status).collect();
+    assert_eq!(answers.len(), 3, "broken off, sent away, whole: {answers:?}");
+    assert_eq!(answers.iter().filter(|status| **status == 429).count(), 1, "{answers:?}");
     let made = output.json()["images"][0]["digest"].as_str().unwrap().to_owned();
     assert_eq!(digest(&other.manifest(TO, TAG).unwrap()), made);
     assert!(other.content().missing(TO).is_empty());

@@ -87,9 +87,10 @@ impl Directory {
         Ok(RawManifest { media_type, bytes: Bytes::from(bytes), digest })
     }
 
-    /// The manifests that `index.json` lists and that are about `subject`, each once. What is listed
-    /// and not there, or is no manifest, is passed over.
-    pub(crate) fn about(&self, subject: Digest) -> Result<Vec<Manifest>, Error> {
+    /// The manifests that `index.json` lists and that are about `subject`, each once, and no more than
+    /// `most`. What is listed and not there, damaged or no manifest is passed over: it may be of any
+    /// other image.
+    pub(crate) fn about(&self, subject: Digest, most: usize) -> Result<Vec<Manifest>, Error> {
         let Some(layout) = self.open()? else { return Ok(Vec::new()) };
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
         for entry in layout.entries().map_err(|e| self.fail(e))? {
@@ -99,12 +100,22 @@ impl Directory {
             if !layout.has_blob(entry.digest).map_err(|e| self.fail(e))? {
                 continue;
             }
-            let bytes = layout.read_blob(entry.digest, MAX_SIZE as u64);
-            let bytes = bytes.map_err(|e| self.fail(e))?;
+            let bytes = match layout.read_blob(entry.digest, MAX_SIZE as u64) {
+                Ok(bytes) => bytes,
+                Err(
+                    fleetfix_oci::Error::WrongDigest { .. } | fleetfix_oci::Error::TooLarge { .. },
+                ) => {
+                    continue;
+                }
+                Err(e) => return Err(self.fail(e)),
+            };
             let Ok(manifest) = Manifest::parse(Some(&entry.media_type), &bytes) else { continue };
             let about = manifest.subject_descriptor().ok().flatten();
             if about.is_some_and(|about| about.digest == subject) {
                 found.push(manifest);
+            }
+            if found.len() == most {
+                break;
             }
         }
         Ok(found)

@@ -57,10 +57,11 @@ pub async fn referrers(
 }
 
 /// What a layout's `index.json` lists about `subject`; of a registry there is nothing like it.
-pub(super) async fn in_layout(store: &Store, subject: Digest) -> Result<Vec<Manifest>, Error> {
+async fn in_layout(store: &Store, subject: Digest) -> Result<Vec<Manifest>, Error> {
     let Place::Directory(directory) = &store.place else { return Ok(Vec::new()) };
     let directory = directory.clone();
-    blocking(move || directory.about(subject)).await
+    // One more than may be: whoever counts sees that there are too many.
+    blocking(move || directory.about(subject, MAX_REFERRERS + 1)).await
 }
 
 /// The API's answer, all pages; `None`: there is no API.

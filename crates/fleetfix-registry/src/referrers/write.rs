@@ -8,7 +8,7 @@ use fleetfix_oci::manifest::Manifest;
 use serde_json::{Map, Value, json};
 
 use super::artifact::{self, Artifact, EMPTY};
-use super::list::{Index, by_api, in_layout};
+use super::list::{Index, by_api};
 use super::{MAX_REFERRERS, artifact_type, tag};
 use crate::store::{Body, Place};
 use crate::{Error, Store, Written};
@@ -71,11 +71,9 @@ async fn is_listed(store: &Store, subject: Digest, digest: Digest) -> Result<boo
     if let Some(listed) = by_api(store, subject, None).await? {
         return Ok(listed.iter().any(|one| one.descriptor.digest == digest));
     }
+    // In a layout too: what only `index.json` lists is not seen by whoever reads the tag.
     let index = Index::read(store, subject).await?;
-    if index.is_some_and(|index| has(&index.manifest.raw, digest)) {
-        return Ok(true);
-    }
-    Ok(in_layout(store, subject).await?.iter().any(|listed| listed.digest() == digest))
+    Ok(index.is_some_and(|index| has(&index.manifest.raw, digest)))
 }
 
 /// Puts `manifest` into the index under the subject's tag. Entries of others stay as they are.

@@ -18,8 +18,9 @@ use crate::Error;
 
 /// Redirects that are followed for one request.
 const MAX_REDIRECTS: usize = 5;
-/// How often a request is made with new credentials: tokens may run out while it waits for its turn.
-const MAX_RENEWALS: usize = 3;
+/// How often a request is made with new credentials: the first may have been used up by other requests
+/// before this one came to show it.
+const MAX_RENEWALS: usize = 2;
 
 /// A request as the registry is to get it, without credentials.
 #[derive(Clone, Debug)]
@@ -98,8 +99,8 @@ pub(super) struct Registry {
 
 impl Registry {
     /// One try: with what the registry is known to want, redirects followed for GET and HEAD, and
-    /// after a 401 once more with new credentials. Those that never let anybody in are not replaced a
-    /// second time. Any status but 401 and the passing ones comes back.
+    /// after a 401 again with new credentials. Any status but the passing ones comes back, a 401 when
+    /// nothing new can be shown.
     pub(super) async fn once(&self, ask: &Ask, scopes: &Scopes) -> Result<Incoming, Fault> {
         // Failures in here were tried enough by the one that asked for the token.
         let mut shown = self.keyring.show(&self.http, scopes).await.map_err(Fault::last)?;
@@ -115,12 +116,7 @@ impl Registry {
                 return Box::pin(tls.once(&ask, scopes)).await;
             }
             let ours = lead::same_origin(answer.url(), &self.base);
-            if answer.status() != 401 {
-                shown.prove();
-                return Ok(answer);
-            }
-            let in_vain = renewals > 0 && !shown.is_proven();
-            if !ours || in_vain || renewals == MAX_RENEWALS {
+            if answer.status() != 401 || !ours || renewals == MAX_RENEWALS {
                 return Ok(answer);
             }
             renewals += 1;

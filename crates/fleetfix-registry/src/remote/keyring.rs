@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -45,13 +44,11 @@ struct Held {
     scopes: Scopes,
     header: HeaderValue,
     until: Instant,
-    proven: Arc<AtomicBool>,
 }
 
 impl Held {
     fn shown(&self, credentials: bool) -> Shown {
-        let (header, proven) = (Some(self.header.clone()), Arc::clone(&self.proven));
-        Shown { header, credentials, proven }
+        Shown { header: Some(self.header.clone()), credentials }
     }
 }
 
@@ -60,19 +57,6 @@ impl Held {
 pub(super) struct Shown {
     pub(super) header: Option<HeaderValue>,
     pub(super) credentials: bool,
-    proven: Arc<AtomicBool>,
-}
-
-impl Shown {
-    /// Notes that the registry let somebody in who showed this.
-    pub(super) fn prove(&self) {
-        self.proven.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it ever did: then it has run out if it is refused, and another one may be good.
-    pub(super) fn is_proven(&self) -> bool {
-        self.proven.load(Ordering::Relaxed)
-    }
 }
 
 impl Keyring {
@@ -159,7 +143,7 @@ impl Keyring {
             return Ok(Shown::default());
         };
         let header = Some(basic_header(&user, password.reveal()));
-        Ok(Shown { header, credentials: true, proven: Arc::default() })
+        Ok(Shown { header, credentials: true })
     }
 
     async fn fetch(
@@ -180,7 +164,6 @@ impl Keyring {
             header: token.header,
             // A token that ends on its way is worth nothing.
             until: Instant::now() + token.lifetime.saturating_sub(Duration::from_secs(5)),
-            proven: Arc::default(),
         };
         let shown = held.shown(credentials);
         state.tokens.retain(|old| !scopes.cover(&old.scopes));

@@ -29,7 +29,8 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<(), Failure>
     while let Some(word) = words.next() {
         match (word, words.next()) {
             ("--rounds", Some(number)) => {
-                rounds = number.parse().map_err(|_| usage(&format!("--rounds {number}")))?;
+                let bad = || usage(&format!("--rounds {number}"));
+                rounds = number.parse().ok().filter(|rounds| *rounds > 0).ok_or_else(bad)?;
             }
             ("--product", Some(file)) => product = Some(PathBuf::from(file)),
             ("help" | "--help" | "-h", _) => {
