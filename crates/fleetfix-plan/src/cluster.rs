@@ -13,10 +13,10 @@ use fleetfix_hypershift::catalogue::HYPERSHIFT;
 use fleetfix_hypershift::effective::Annotated;
 use fleetfix_model::name::ComponentTag;
 use fleetfix_model::{HostedPlatform, Reference, Version};
-use fleetfix_release::Index;
 use serde::Deserialize;
 
 use crate::Error;
+use crate::payload::Payloads;
 
 /// Largest dump that is read, in bytes: ten thousand clusters with all their fields.
 pub const MAX_SIZE: u64 = 256 << 20;
@@ -229,7 +229,7 @@ impl Cluster {
     /// run, and what its status says from the newest down to the last one that was completed. More
     /// than one: an update is under way, and some of its pods are still of the older version. None:
     /// nobody knows.
-    pub fn versions(&self, payloads: &Index) -> BTreeSet<Version> {
+    pub fn versions(&self, payloads: &Payloads) -> BTreeSet<Version> {
         let named = self.release.parse::<Reference>().ok();
         let payload = named.and_then(|name| payloads.find(&name));
         let mut versions: BTreeSet<Version> =
@@ -353,7 +353,7 @@ impl Unclear {
 pub fn annotations(
     clusters: &[Cluster],
     component: &ComponentTag,
-    payloads: &Index,
+    payloads: &Payloads,
 ) -> Annotations {
     let mut found = Annotations::default();
     for cluster in clusters {

@@ -17,7 +17,7 @@ use crate::base::Bases;
 use crate::content::Fixes;
 use crate::deliver::Delivered;
 use crate::finding::Findings;
-use crate::payload::Component;
+use crate::payload::{Component, Payloads};
 use crate::request::Request;
 use crate::running::Running;
 use crate::sources::Given;
@@ -33,7 +33,7 @@ pub struct Parts<'a> {
     /// What the fix means for each version.
     pub expanded: Expanded,
     /// The payloads.
-    pub payloads: &'a Index,
+    pub payloads: &'a Payloads,
     /// The component.
     pub component: Component,
     /// What runs.
@@ -63,8 +63,8 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
     findings.extend(found.into_iter().chain(component.finding).chain(fixes.findings));
     findings.extend(running.findings);
     findings.extend(judge::without_commit(&fixes.planned).map_err(named)?);
-    findings.extend(judge::payloads(payloads, &tag).map_err(named)?);
-    findings.extend(judge::running(payloads, &tag, &bases).map_err(named)?);
+    findings.extend(judge::payloads(&payloads.covered, &tag).map_err(named)?);
+    findings.extend(judge::running(&payloads.covered, &tag, &bases).map_err(named)?);
     if let Some((graph, _)) = &given.graph {
         findings.extend(paths::judge(document, &coverage, graph).map_err(named)?);
     }
@@ -88,8 +88,10 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
         findings.extend(conflict::judge(ours, active).map_err(named)?);
     }
 
-    let rows: Vec<Row> =
-        coverage.iter().map(|(place, covered)| row(place, covered, payloads, &bases)).collect();
+    let rows: Vec<Row> = coverage
+        .iter()
+        .map(|(place, covered)| row(place, covered, &payloads.covered, &bases))
+        .collect();
     findings.extend(delivered.findings.iter().cloned());
     let by_version = |platform, minor| delivered.is_by_version(platform, minor);
     findings.extend(running.overriding.shadowed(&coverage, by_version).map_err(named)?);
