@@ -26,6 +26,8 @@ use crate::sources::Given;
 
 /// How many versions are read at a time.
 const AT_ONCE: usize = 8;
+/// Most characters of a text that is no reference.
+const SHORT: usize = 200;
 /// The check of payloads that are called fixed.
 pub const CHECK: &str = "coverage/payloads";
 
@@ -96,6 +98,13 @@ pub async fn judge(
     let mut annotated: BTreeMap<Place, BTreeSet<String>> = BTreeMap::new();
     let mut labels = Labels::default();
     for Instead { place, image, commit, cluster } in instead(tag, coverage, given, running) {
+        let image = match image {
+            Ok(image) => image,
+            Err(text) => {
+                overridden.insert(place, format!("`{text}`, which is no reference,"));
+                continue;
+            }
+        };
         if is_of_payload(payloads, tag, &place.1, &image) {
             continue;
         }
@@ -225,7 +234,8 @@ async fn payloads(
 /// What is known to run instead of the payload's image.
 struct Instead {
     place: Place,
-    image: Reference,
+    /// What is named; `Err`: a text that is no reference.
+    image: Result<Reference, String>,
     /// The commit of it, where something says so.
     commit: Option<Commit>,
     /// The one cluster that runs it; `None`: all that have no annotation of their own.
@@ -243,16 +253,17 @@ fn instead(
     let of_place = |place: &Place| {
         let (platform, version) = place;
         let entry = given.overrides.as_ref().filter(|_| tag.as_str() == HYPERSHIFT);
-        let entry = entry.and_then(|overrides| overrides.image(*platform, version)?.parse().ok());
+        let entry = entry.and_then(|overrides| overrides.image(*platform, version));
+        let entry = entry.map(|text| text.parse().map_err(|_| text.chars().take(SHORT).collect()));
         let bundle = running.overriding.bundles.get(place);
-        let of_bundle = || bundle.map(|bundle| (bundle.image.clone(), bundle.commit.clone()));
+        let of_bundle = || bundle.map(|bundle| (Ok(bundle.image.clone()), bundle.commit.clone()));
         let (image, commit) = entry.map(|image| (image, None)).or_else(of_bundle)?;
         Some(Instead { place: place.clone(), image, commit, cluster: None })
     };
     let annotated = running.overriding.annotated(coverage, Status::FixedInPayload);
     let of_cluster = annotated.map(|cluster| Instead {
         place: (cluster.platform, cluster.version.clone()),
-        image: cluster.image.clone(),
+        image: Ok(cluster.image.clone()),
         commit: None,
         cluster: Some(cluster.cluster.clone()),
     });

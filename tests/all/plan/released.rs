@@ -95,6 +95,23 @@ fn a_fixed_payload_whose_image_does_not_run() {
     upstream.plan(&request, &given).success();
 }
 
+/// The operator puts whatever stands there in place of the payload's image.
+#[test]
+fn an_override_of_a_fixed_version_that_is_no_reference() {
+    let World { upstream, fix, .. } = world();
+    release(&upstream, &fix);
+    let overrides =
+        "platforms:\n  aws:\n    overrides:\n    - version: 4.20.6\n      cpoImage: \"an image\"\n";
+    upstream.file("overrides.yaml", overrides);
+    let given = [&GIT[..], &["--overrides", "overrides.yaml"]].concat();
+    let request = request_for(&fix);
+    let id = "coverage/aws/4.20/overridden";
+    let says = ["4.20.6 on AWS is called fixed", "`an image`, which is no reference,"];
+    refused(upstream.plan(&request, &given), id, &says);
+    refused(upstream.plan(&request, &given[2..]), id, &says);
+    upstream.plan(&waiving(&request, id), &given).success();
+}
+
 /// The payload has the fix, and an annotation of one cluster puts an older image in its place.
 #[test]
 fn a_fixed_payload_that_an_annotation_keeps_away() {
