@@ -1,5 +1,7 @@
 //! Dumps as people make them.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::*;
