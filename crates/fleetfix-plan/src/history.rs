@@ -62,6 +62,9 @@ impl History {
     /// Looks the fixes of a request up in the repository at `dir`.
     pub fn read(dir: &Path, request: &FixRequest) -> Result<Self, Error> {
         let mut repository = Repository::open(dir)?;
+        for source in request.fixes.iter().filter_map(|fix| fix.source.as_deref()) {
+            repository.is_source(source);
+        }
         let branches = repository.branches()?;
         let release = repository.release_branches(&branches)?;
         let mut history = Self {

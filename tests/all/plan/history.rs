@@ -179,3 +179,20 @@ fn a_fix_that_was_taken_back() {
     upstream.plan(&request_for(&again), &given).success();
     upstream.plan(&request_for(&fix), &given).success();
 }
+
+/// A fork holds reverts of what has the number in the repository that it was made from.
+#[test]
+fn a_revert_of_that_number_in_another_repository() {
+    let World { upstream, mut source, fix, .. } = world();
+    source.commit("Revert \"Something\"\n\nReverts amir/fork#7110");
+    let given = ["--git", "source"];
+    let id = "commit/4.20/7110/taken-back";
+    // Nobody says which repository this is.
+    refused(upstream.plan(&request_for(&fix), &given), id, &["was taken back in release-4.20"]);
+    let of = |url: &str| {
+        let named = format!("  source: {url}\n  commit:");
+        upstream.plan(&but(&request_for(&fix), "  commit:", &named), &given)
+    };
+    of("https://github.com/openshift/hypershift").success();
+    refused(of("https://github.com/Amir/fork.git"), id, &["was taken back"]);
+}

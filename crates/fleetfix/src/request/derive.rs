@@ -47,6 +47,9 @@ pub(super) struct Fix {
 impl Derived {
     pub(super) fn read(args: &NewArgs) -> Result<Self, Failure> {
         let mut repository = Repository::open(&args.git)?;
+        if let Some(source) = &args.source {
+            repository.is_source(source);
+        }
         let branches = repository.branches()?;
         let release = repository.release_branches(&branches)?;
         let main = main_branch(args, &branches)?;
