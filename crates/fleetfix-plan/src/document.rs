@@ -11,7 +11,6 @@ use fleetfix_model::document::rollout::{FixReference, RetireWhen};
 use fleetfix_model::document::{Document, FixRequest};
 use fleetfix_model::name::FixId;
 use fleetfix_model::{Digest, HostedPlatform, Minor, Version};
-use fleetfix_release::Index;
 
 use crate::base::Bases;
 use crate::content::Fixes;
@@ -88,10 +87,8 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
         findings.extend(conflict::judge(ours, active).map_err(named)?);
     }
 
-    let rows: Vec<Row> = coverage
-        .iter()
-        .map(|(place, covered)| row(place, covered, &payloads.covered, &bases))
-        .collect();
+    let rows: Vec<Row> =
+        coverage.iter().map(|(place, covered)| row(place, covered, payloads, &bases)).collect();
     findings.extend(delivered.findings.iter().cloned());
     let by_version = |platform, minor| delivered.is_by_version(platform, minor);
     findings.extend(running.overriding.shadowed(&coverage, by_version).map_err(named)?);
@@ -136,15 +133,16 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
 fn row(
     place: &(HostedPlatform, Version),
     covered: &Covered,
-    payloads: &Index,
+    payloads: &Payloads,
     bases: &Bases,
 ) -> Row {
     let (platform, version) = place;
     let pinned = || -> Option<(Digest, Digest)> {
-        Some((payloads.first(version)?.digest, *bases.places.get(place)?))
+        Some((payloads.covered.first(version)?.digest, *bases.places.get(place)?))
     };
     let (payload, base) = match covered.status {
         Status::Covered => pinned().unzip(),
+        Status::FixedInPayload => (payloads.fixed.first(version).map(|found| found.digest), None),
         _ => (None, None),
     };
     Row {

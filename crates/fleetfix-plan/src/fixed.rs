@@ -11,9 +11,7 @@ use fleetfix_model::document::plan::Status;
 use fleetfix_model::name::{Commit, ComponentTag};
 use fleetfix_model::{Class, Classify, Reference, Version};
 use fleetfix_registry::Client;
-use fleetfix_release::read::Found;
-use fleetfix_release::{Names, read};
-use tokio::task::JoinSet;
+use fleetfix_release::Names;
 
 use crate::Error;
 use crate::annotated::readable;
@@ -24,8 +22,6 @@ use crate::payload::Payloads;
 use crate::running::{Place, Running};
 use crate::sources::Given;
 
-/// How many versions are read at a time.
-const AT_ONCE: usize = 8;
 /// Most characters of a text that is no reference.
 const SHORT: usize = 200;
 /// The check of payloads that are called fixed.
@@ -48,16 +44,20 @@ pub async fn read(
     coverage: &Coverage,
     into: &mut Payloads,
 ) -> Result<(), Error> {
-    for (version, found) in payloads(client, names, released(coverage)).await? {
-        match found {
-            Some(found) if found.index.first(&version).is_some() => into.fixed.extend(found.index),
-            Some(_) => {
-                into.unread.insert(version, "no payload was found".to_owned());
+    let each = fleetfix_release::read::each(client, names, released(coverage)).await;
+    for (version, found) in each.map_err(Error::payloads)? {
+        let why = match found {
+            Ok(found) if found.index.first(&version).is_some() => {
+                into.fixed.extend(found.index);
+                continue;
             }
-            None => {
-                into.unread.insert(version, "its payload cannot be read".to_owned());
-            }
-        }
+            Ok(_) => "no payload was found",
+            Err(error) if error.is_absent() => "no payload was found",
+            Err(error) if error.class() == Class::Input => "its payload cannot be read",
+            // What may be there next time is worth another try.
+            Err(error) => return Err(Error::payloads(error)),
+        };
+        into.unread.insert(version, why.to_owned());
     }
     Ok(())
 }
@@ -196,39 +196,6 @@ fn of_payloads(
     // One payload of a version that is not known spoils what the other says only where that is good.
     holds.retain(|version, holds| !*holds || !unknown.contains_key(version));
     Ok((holds, unknown))
-}
-
-/// Reads payloads, several versions at a time. One that is not there, or cannot be read (`None`), is no
-/// error: it is not patched. What may be there next time is.
-async fn payloads(
-    client: &Client,
-    names: &Names,
-    versions: BTreeSet<Version>,
-) -> Result<BTreeMap<Version, Option<Found>>, Error> {
-    let mut waiting = versions.into_iter();
-    let mut reading = JoinSet::new();
-    let mut all = BTreeMap::new();
-    loop {
-        while reading.len() < AT_ONCE
-            && let Some(version) = waiting.next()
-        {
-            let (client, names) = (client.clone(), names.clone());
-            reading.spawn(async move {
-                let found = read::payloads(&client, &names, [version.clone()]).await;
-                (version, found)
-            });
-        }
-        let Some(done) = reading.join_next().await else { break };
-        let (version, found) = done?;
-        all.insert(version, found);
-    }
-    let told = |(version, found): (Version, Result<Found, fleetfix_release::Error>)| match found {
-        Ok(found) => Ok((version, Some(found))),
-        Err(error) if error.is_absent() => Ok((version, Some(Found::default()))),
-        Err(error) if error.class() == Class::Input => Ok((version, None)),
-        Err(error) => Err(Error::Payloads(Box::new(error))),
-    };
-    all.into_iter().map(told).collect()
 }
 
 /// What is known to run instead of the payload's image.

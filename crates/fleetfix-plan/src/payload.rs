@@ -97,7 +97,7 @@ pub async fn read(
 ) -> Result<(Index, Vec<Finding>), Error> {
     let versions = covered(request, coverage)?;
     let found = fleetfix_release::read::payloads(client, names, versions).await;
-    let found = found.map_err(|source| Error::Payloads(Box::new(source)))?;
+    let found = found.map_err(Error::payloads)?;
     let mut findings = Vec::new();
     for (version, tried) in found.missing {
         let mut of_version: Vec<_> =

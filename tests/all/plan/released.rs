@@ -32,6 +32,20 @@ fn a_payload_that_is_called_fixed_and_lacks_the_fix() {
     release(&upstream, &fix);
     upstream.plan(&request_for(&fix), &GIT).success();
     assert_eq!(not_made(&upstream.written(), CHECK), None);
+    // What was judged is pinned: another payload is another plan.
+    let pinned = || {
+        let plan = upstream.written();
+        let rows = plan["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["version"] == "4.20.6").unwrap().clone();
+        assert_eq!(row["status"], "fixedInPayload");
+        assert!(row["payload"].is_string() && row["base"].is_null(), "{row}");
+        row["payload"].clone()
+    };
+    let first = pinned();
+    let image = upstream.component(Image::new("4.20.6-again", &fix));
+    upstream.payload("4.20.6", &image, &fix);
+    upstream.plan(&request_for(&fix), &GIT).success();
+    assert_ne!(pinned(), first);
 }
 
 /// It is in the history of the release, and was taken back before it.
