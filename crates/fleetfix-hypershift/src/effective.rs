@@ -144,7 +144,7 @@ impl Overriding {
     }
 
     /// Clusters that the fix does not reach: an annotation wins over every entry for the fleet.
-    /// `ends_with_upgrade` tells whether the delivery of a line is such an entry.
+    /// `by_version` tells whether the delivery of a line is such an entry.
     pub fn shadowed(
         &self,
         coverage: &Coverage,

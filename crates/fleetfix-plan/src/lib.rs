@@ -170,7 +170,7 @@ pub async fn plan(
     let mut history = match &sources.git {
         Some(dir) => {
             context.step(format_args!("reading the history in {}", dir.display()));
-            Some(History::read(dir, &request.document)?)
+            Some(History::read(dir, sources.main.as_deref(), &request.document)?)
         }
         None => None,
     };

@@ -196,3 +196,25 @@ fn a_revert_of_that_number_in_another_repository() {
     of("https://github.com/openshift/hypershift").success();
     refused(of("https://github.com/Amir/fork.git"), id, &["was taken back"]);
 }
+
+/// The pull request is in the branch that the release branches are made from, and a trailer of the
+/// release branch names its commit.
+#[test]
+fn a_main_branch_of_another_name() {
+    let World { upstream, mut source, .. } = world();
+    source.checkout(&["main"]);
+    source.merge(7200, "amir/fix", "Fix something else");
+    let picked = source.at("HEAD^2");
+    source.run(&["branch", "--move", "main", "trunk"]);
+    source.checkout(&["release-4.20"]);
+    let fix = source.commit(&format!("Fix it\n\n(cherry picked from commit {picked})"));
+    let commit = format!("  commit: {}\n", super::upstream::FIX);
+    let open = but(&but(&request(AFFECTED), &commit, ""), "[7110]", "[7200]");
+    let given = ["--git", "source"];
+    upstream.plan(&open, &given);
+    assert_eq!(upstream.written()["fixes"][0]["commit"], serde_json::Value::Null);
+    upstream.plan(&open, &[&given[..], &["--main", "trunk"]].concat()).success();
+    assert_eq!(upstream.written()["fixes"][0]["commit"], fix.as_str());
+    let wrong = upstream.plan(&open, &[&given[..], &["--main", "nowhere"]].concat()).code(11);
+    assert!(wrong.stderr.contains("there is no branch nowhere"), "{wrong}");
+}

@@ -33,7 +33,7 @@ fn a_payload_that_is_called_fixed_and_lacks_the_fix() {
     upstream.plan(&request_for(&fix), &GIT).success();
     assert_eq!(not_made(&upstream.written(), CHECK), None);
     // What was judged is pinned: another payload is another plan.
-    let pinned = || {
+    let pinned = |upstream: &Upstream| {
         let plan = upstream.written();
         let rows = plan["rows"].as_array().unwrap();
         let row = rows.iter().find(|row| row["version"] == "4.20.6").unwrap().clone();
@@ -41,11 +41,12 @@ fn a_payload_that_is_called_fixed_and_lacks_the_fix() {
         assert!(row["payload"].is_string() && row["base"].is_null(), "{row}");
         row["payload"].clone()
     };
-    let first = pinned();
+    let first = pinned(&upstream);
+    let World { upstream, fix, .. } = world();
     let image = upstream.component(Image::new("4.20.6-again", &fix));
     upstream.payload("4.20.6", &image, &fix);
     upstream.plan(&request_for(&fix), &GIT).success();
-    assert_ne!(pinned(), first);
+    assert_ne!(pinned(&upstream), first);
 }
 
 /// It is in the history of the release, and was taken back before it.
