@@ -178,14 +178,14 @@ impl Overriding {
 pub fn beside_fixed(
     clusters: &BTreeMap<(HostedPlatform, Version), BTreeSet<String>>,
 ) -> Result<Vec<Finding>, Error> {
-    let mut lines: BTreeMap<(HostedPlatform, Minor), (BTreeSet<&Version>, BTreeSet<&str>)> =
-        BTreeMap::new();
+    type Told<'a> = (BTreeSet<&'a Version>, BTreeSet<&'a str>);
+    let mut lines: BTreeMap<(HostedPlatform, Minor), Told<'_>> = BTreeMap::new();
     for ((platform, version), told) in clusters {
         let (versions, clusters) = lines.entry((*platform, version.minor())).or_default();
         versions.insert(version);
         clusters.extend(told.iter().map(String::as_str));
     }
-    let told = |((platform, minor), (versions, clusters)): (_, (BTreeSet<&Version>, _))| {
+    let told = |((platform, minor), (versions, clusters)): (_, Told<'_>)| {
         let message = format!(
             "{} on {platform} {} called fixed, and an annotation puts another image than the payload's into {}: the fix is not known to run there; take the annotation away, or have the owner put the fix into it",
             listed(versions.iter().copied()),

@@ -83,7 +83,7 @@ pub async fn judge(
 ) -> Result<Judged, Error> {
     let mut judged = Judged::default();
     if let Some(history) = history.as_deref_mut() {
-        let (holds, unknown) = of_payloads(tag, coverage, payloads, history)?;
+        let Holds { holds, unknown } = of_payloads(tag, coverage, payloads, history)?;
         let fixed = |version: &Version| holds.get(version).copied();
         judged.findings.extend(coverage::judge_payloads(coverage, fixed).map_err(Error::finding)?);
         if !unknown.is_empty() {
@@ -164,6 +164,14 @@ fn is_of_payload(
     image.digest.is_some() && named.into_iter().any(|named| named.pullspec.digest == image.digest)
 }
 
+/// What is known of payloads that are called fixed.
+struct Holds {
+    /// Whether they hold the fix.
+    holds: BTreeMap<Version, bool>,
+    /// Why that is not known.
+    unknown: BTreeMap<Version, String>,
+}
+
 /// Of each released version that is called fixed, whether its payload holds the fix, and why that is
 /// not known.
 fn of_payloads(
@@ -171,7 +179,7 @@ fn of_payloads(
     coverage: &Coverage,
     payloads: &Payloads,
     history: &mut History,
-) -> Result<(BTreeMap<Version, bool>, BTreeMap<Version, String>), Error> {
+) -> Result<Holds, Error> {
     let mut holds = BTreeMap::new();
     let mut unknown = payloads.unread.clone();
     for version in released(coverage) {
@@ -195,7 +203,7 @@ fn of_payloads(
     }
     // One payload of a version that is not known spoils what the other says only where that is good.
     holds.retain(|version, holds| !*holds || !unknown.contains_key(version));
-    Ok((holds, unknown))
+    Ok(Holds { holds, unknown })
 }
 
 /// What is known to run instead of the payload's image.
