@@ -203,3 +203,14 @@ fn what_cannot_be_derived_is_said() {
     let output = world.request(&ticket).code(11);
     assert!(output.stderr.contains("new.yaml: is there already"), "{output}");
 }
+
+/// Nobody knows which line is the last of its major version: an upgrade may lead to either.
+#[test]
+fn the_first_line_of_the_next_major_version_follows_as_well() {
+    let world = World::new();
+    world.git.run(&["branch", "release-5.0", "main~1"]);
+    let told = world.request(&[&FILE[..], &["--pr", "10", "--platform", "aws"]].concat());
+    let told = told.success().json();
+    assert_eq!(told["unaffected"], json!(["4.22"]));
+    assert_eq!(told["notes"], json!(["5.0 has no backport, and upgrades from 4.21 lead to it"]));
+}

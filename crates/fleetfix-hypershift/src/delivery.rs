@@ -36,31 +36,11 @@ pub struct Place<'a> {
     pub minor: Minor,
 }
 
-/// What takes an override away that is not keyed by version.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum UpgradeGuard {
-    /// Nothing does.
-    #[default]
-    Absent,
-    /// An admission step of the management cluster, in the same write that changes the release.
-    /// Polling does not count: it is too late.
-    SameWrite,
-}
-
-/// The delivery for one platform and release line, and what is wrong with it, where nothing guards
-/// upgrades. There is none for what only customer nodes run.
+/// The delivery for one platform and release line, and what is wrong with it. There is none for what
+/// only customer nodes run.
 pub fn choose(
     place: Place<'_>,
     preferred: Option<DeliveryMethod>,
-) -> Result<(Option<Delivery>, Vec<Finding>), Error> {
-    choose_guarded(place, preferred, UpgradeGuard::Absent)
-}
-
-/// The same, where upgrades may be guarded.
-pub fn choose_guarded(
-    place: Place<'_>,
-    preferred: Option<DeliveryMethod>,
-    guard: UpgradeGuard,
 ) -> Result<(Option<Delivery>, Vec<Finding>), Error> {
     let name = |what: &str| format!("delivery/{}/{}/{what}", word(place.platform), place.minor);
     let mut findings = Vec::new();
@@ -79,7 +59,7 @@ pub fn choose_guarded(
     if let Some(why) = has_no_effect(place, method) {
         findings.push(refusal(&name("no-effect"), why)?);
     }
-    if !method.ends_with_upgrade() && guard == UpgradeGuard::Absent {
+    if !method.ends_with_upgrade() {
         let message = format!(
             "{} is not keyed by version: after the customer's upgrade from {} it keeps the old image in place; have somebody waive this who takes it away in the write that upgrades, or wait for a release",
             spelled(method),

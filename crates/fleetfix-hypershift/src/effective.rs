@@ -129,24 +129,29 @@ impl Overriding {
         payload
     }
 
-    /// The images of annotated clusters of a covered version: what is replaced there as well, or
-    /// what keeps the fix away.
-    pub fn annotated<'a>(&'a self, coverage: &'a Coverage) -> impl Iterator<Item = &'a Annotated> {
-        self.annotated.iter().filter(|cluster| {
+    /// The images of annotated clusters of the versions with a status. Of a covered version: what is
+    /// replaced there as well, or what keeps the fix away. Of a fixed one: what runs instead of the
+    /// payload's.
+    pub fn annotated<'a>(
+        &'a self,
+        coverage: &'a Coverage,
+        status: Status,
+    ) -> impl Iterator<Item = &'a Annotated> {
+        self.annotated.iter().filter(move |cluster| {
             let place = (cluster.platform, cluster.version.clone());
-            coverage.get(&place).is_some_and(|covered| covered.status == Status::Covered)
+            coverage.get(&place).is_some_and(|covered| covered.status == status)
         })
     }
 
     /// Clusters that the fix does not reach: an annotation wins over every entry for the fleet.
-    /// `ends_with_upgrade` tells whether the delivery of a line is such an entry.
+    /// `by_version` tells whether the delivery of a line is such an entry.
     pub fn shadowed(
         &self,
         coverage: &Coverage,
         by_version: impl Fn(HostedPlatform, Minor) -> bool,
     ) -> Result<Vec<Finding>, Error> {
         let mut lines: BTreeMap<(HostedPlatform, Minor), Vec<&Annotated>> = BTreeMap::new();
-        for cluster in self.annotated(coverage) {
+        for cluster in self.annotated(coverage, Status::Covered) {
             let line = (cluster.platform, cluster.version.minor());
             if by_version(line.0, line.1) {
                 lines.entry(line).or_default().push(cluster);
@@ -155,11 +160,9 @@ impl Overriding {
         let told = |((platform, minor), clusters): ((HostedPlatform, Minor), Vec<&Annotated>)| {
             let names: BTreeSet<&str> = clusters.iter().map(|c| c.cluster.as_str()).collect();
             let versions: BTreeSet<&Version> = clusters.iter().map(|c| &c.version).collect();
-            let more = names.len().saturating_sub(LISTED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let message = format!(
-                "an annotation of {}{more} on {platform} ({}) names an image, and wins over any entry keyed by version: the fix does not reach {}; take the annotation away, or have the owner put the fix into it",
-                names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", "),
+                "an annotation of {} on {platform} ({}) names an image, and wins over any entry keyed by version: the fix does not reach {}; take the annotation away, or have the owner put the fix into it",
+                some(&names),
                 listed(versions.into_iter()),
                 if names.len() == 1 { "it" } else { "them" },
             );
@@ -168,6 +171,38 @@ impl Overriding {
         };
         lines.into_iter().map(told).collect()
     }
+}
+
+/// Versions that are called fixed, with clusters that run another image than the payload's by an
+/// annotation, which need not hold the fix. Each cluster comes with what is said of its image.
+pub fn beside_fixed(
+    clusters: &BTreeMap<(HostedPlatform, Version), BTreeSet<String>>,
+) -> Result<Vec<Finding>, Error> {
+    type Told<'a> = (BTreeSet<&'a Version>, BTreeSet<&'a str>);
+    let mut lines: BTreeMap<(HostedPlatform, Minor), Told<'_>> = BTreeMap::new();
+    for ((platform, version), told) in clusters {
+        let (versions, clusters) = lines.entry((*platform, version.minor())).or_default();
+        versions.insert(version);
+        clusters.extend(told.iter().map(String::as_str));
+    }
+    let told = |((platform, minor), (versions, clusters)): (_, Told<'_>)| {
+        let message = format!(
+            "{} on {platform} {} called fixed, and an annotation puts another image than the payload's into {}: the fix is not known to run there; take the annotation away, or have the owner put the fix into it",
+            listed(versions.iter().copied()),
+            if versions.len() == 1 { "is" } else { "are" },
+            some(&clusters),
+        );
+        let path = format!("coverage/{}/{minor}/annotated", word(platform));
+        finding(FindingLevel::Blocking, &path, message)
+    };
+    lines.into_iter().map(told).collect()
+}
+
+/// The first of the names, and how many more there are.
+fn some(names: &BTreeSet<&str>) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", "))
 }
 
 /// An effective image that is named by a tag: what runs may be another by now. Where the fix is put

@@ -58,7 +58,7 @@ pub async fn read(
 ) -> Result<Annotated, Error> {
     let mut places: BTreeMap<(HostedPlatform, Version, Reference), BTreeSet<String>> =
         BTreeMap::new();
-    for cluster in running.overriding.annotated(coverage) {
+    for cluster in running.overriding.annotated(coverage, Status::Covered) {
         if !delivered.is_by_version(cluster.platform, cluster.version.minor()) {
             let place = (cluster.platform, cluster.version.clone(), cluster.image.clone());
             places.entry(place).or_default().insert(cluster.cluster.clone());
@@ -166,7 +166,9 @@ fn unclear(
     coverage: &Coverage,
     delivered: &Delivered,
 ) -> Result<Option<Finding>, Error> {
-    let covered = || coverage.iter().filter(|(_, covered)| covered.status == Status::Covered);
+    // Of a fixed version it matters as well: the payload's image may not be what runs.
+    let matters = [Status::Covered, Status::FixedInPayload];
+    let covered = || coverage.iter().filter(|(_, covered)| matters.contains(&covered.status));
     let mut told = Vec::new();
     let mut lines: BTreeSet<(HostedPlatform, Minor)> = BTreeSet::new();
     for cluster in &running.unclear {

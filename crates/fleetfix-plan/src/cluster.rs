@@ -2,26 +2,23 @@
 //!
 //! Facts: openshift/hypershift 3ee9615567, `api/hypershift/v1beta1/hostedcluster_types.go`.
 
+mod dump;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use fleetfix_hypershift::annotations::{CPO_IMAGE, IMAGE_OVERRIDES, entries, own};
 use fleetfix_hypershift::catalogue::HYPERSHIFT;
 use fleetfix_hypershift::effective::Annotated;
 use fleetfix_model::name::ComponentTag;
 use fleetfix_model::{HostedPlatform, Reference, Version};
-use fleetfix_release::Index;
-use serde::Deserialize;
 
-use crate::Error;
+use crate::payload::Payloads;
 
-/// Largest dump that is read, in bytes: ten thousand clusters with all their fields.
-pub const MAX_SIZE: u64 = 256 << 20;
-/// Most clusters of one dump.
-const MAX_CLUSTERS: usize = 100_000;
+use self::dump::{HistoryEntry, PlatformSpec, Proxy};
+
+pub use self::dump::{MAX_SIZE, read};
 
 /// A HostedCluster.
 #[derive(Clone, Debug)]
@@ -41,195 +38,12 @@ pub struct Cluster {
     host: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Dump {
-    kind: String,
-    #[serde(default)]
-    items: Vec<Object>,
-    #[serde(flatten)]
-    alone: Alone,
-}
-
-/// A dump of one object is that object.
-#[derive(Default, Deserialize)]
-struct Alone {
-    #[serde(default)]
-    metadata: Option<Metadata>,
-    #[serde(default)]
-    spec: Option<Spec>,
-    #[serde(default)]
-    status: Option<Status>,
-}
-
-#[derive(Deserialize)]
-struct Object {
-    kind: String,
-    metadata: Metadata,
-    spec: Spec,
-    #[serde(default)]
-    status: Option<Status>,
-}
-
-#[derive(Default, Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    namespace: String,
-    #[serde(default)]
-    annotations: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec {
-    release: Release,
-    #[serde(default)]
-    control_plane_release: Option<Release>,
-    platform: PlatformSpec,
-    #[serde(default)]
-    configuration: Option<Configuration>,
-}
-
-#[derive(Deserialize)]
-struct Release {
-    image: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct PlatformSpec {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    aws: Option<Aws>,
-    #[serde(default)]
-    azure: Option<Azure>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Aws {
-    #[serde(default)]
-    endpoint_access: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Azure {
-    #[serde(default)]
-    topology: String,
-}
-
-#[derive(Deserialize)]
-struct Configuration {
-    #[serde(default)]
-    proxy: Option<Proxy>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Proxy {
-    #[serde(default)]
-    https_proxy: String,
-    #[serde(default)]
-    no_proxy: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    #[serde(default)]
-    control_plane_endpoint: Option<Endpoint>,
-    #[serde(default)]
-    version: Option<VersionStatus>,
-    #[serde(default)]
-    control_plane_version: Option<VersionStatus>,
-}
-
-#[derive(Deserialize)]
-struct VersionStatus {
-    #[serde(default)]
-    history: Vec<HistoryEntry>,
-}
-
-#[derive(Deserialize)]
-struct Endpoint {
-    #[serde(default)]
-    host: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct HistoryEntry {
-    #[serde(default)]
-    version: String,
-    #[serde(default)]
-    state: String,
-}
-
-impl HistoryEntry {
-    /// True if the update to it came to its end; any other is on its way, or was left half-way.
-    fn is_completed(&self) -> bool {
-        self.state == "Completed"
-    }
-}
-
-/// Reads a dump: a list of `HostedClusters`, or one.
-pub fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Cluster>, Error> {
-    let wrong = |problem: String| Error::Dump { path: path.to_owned(), problem };
-    let dump: Dump = if bytes.trim_ascii_start().starts_with(b"{") {
-        serde_json::from_slice(bytes).map_err(|e| wrong(e.to_string()))?
-    } else {
-        fleetfix_model::yaml::from_yaml(&path.display().to_string(), bytes).map_err(Error::Yaml)?
-    };
-    if dump.items.len() > MAX_CLUSTERS {
-        let count = dump.items.len();
-        return Err(wrong(format!("{count} items, at most {MAX_CLUSTERS} are read")));
-    }
-    let mut clusters = Vec::new();
-    match dump.kind.as_str() {
-        "List" | "HostedClusterList" => {
-            let ours = dump.items.into_iter().filter(|item| item.kind == "HostedCluster");
-            clusters.extend(ours.map(|o| cluster(o.metadata, o.spec, o.status)));
-        }
-        "HostedCluster" => match (dump.alone.metadata, dump.alone.spec) {
-            (Some(metadata), Some(spec)) => {
-                clusters.push(cluster(metadata, spec, dump.alone.status));
-            }
-            _ => return Err(wrong("a HostedCluster without metadata or spec".into())),
-        },
-        other => {
-            let other: String = other.chars().take(100).collect();
-            return Err(wrong(format!("`{other}` is no HostedCluster and no list of them")));
-        }
-    }
-    Ok(clusters)
-}
-
-fn cluster(metadata: Metadata, spec: Spec, status: Option<Status>) -> Cluster {
-    let kind = serde_json::Value::String(spec.platform.kind.clone());
-    let status = status.unwrap_or_default();
-    // A control plane release goes before the release (`support/util/util.go:65`).
-    let control_plane = spec.control_plane_release.is_some();
-    let release = spec.control_plane_release.unwrap_or(spec.release).image;
-    let of = if control_plane { status.control_plane_version } else { status.version };
-    let history = of.map(|of| of.history).unwrap_or_default();
-    Cluster {
-        name: format!("{}/{}", metadata.namespace, metadata.name),
-        platform: serde_json::from_value(kind).ok(),
-        release,
-        history,
-        annotations: metadata.annotations.unwrap_or_default(),
-        platform_spec: spec.platform,
-        proxy: spec.configuration.and_then(|configuration| configuration.proxy),
-        host: status.control_plane_endpoint.map(|endpoint| endpoint.host),
-    }
-}
-
 impl Cluster {
     /// The versions whose images its control plane may run: that of the payload that it is asked to
     /// run, and what its status says from the newest down to the last one that was completed. More
     /// than one: an update is under way, and some of its pods are still of the older version. None:
     /// nobody knows.
-    pub fn versions(&self, payloads: &Index) -> BTreeSet<Version> {
+    pub fn versions(&self, payloads: &Payloads) -> BTreeSet<Version> {
         let named = self.release.parse::<Reference>().ok();
         let payload = named.and_then(|name| payloads.find(&name));
         let mut versions: BTreeSet<Version> =
@@ -353,7 +167,7 @@ impl Unclear {
 pub fn annotations(
     clusters: &[Cluster],
     component: &ComponentTag,
-    payloads: &Index,
+    payloads: &Payloads,
 ) -> Annotations {
     let mut found = Annotations::default();
     for cluster in clusters {

@@ -11,13 +11,12 @@ use fleetfix_model::document::rollout::{FixReference, RetireWhen};
 use fleetfix_model::document::{Document, FixRequest};
 use fleetfix_model::name::FixId;
 use fleetfix_model::{Digest, HostedPlatform, Minor, Version};
-use fleetfix_release::Index;
 
 use crate::base::Bases;
 use crate::content::Fixes;
 use crate::deliver::Delivered;
 use crate::finding::Findings;
-use crate::payload::Component;
+use crate::payload::{Component, Payloads};
 use crate::request::Request;
 use crate::running::Running;
 use crate::sources::Given;
@@ -33,7 +32,7 @@ pub struct Parts<'a> {
     /// What the fix means for each version.
     pub expanded: Expanded,
     /// The payloads.
-    pub payloads: &'a Index,
+    pub payloads: &'a Payloads,
     /// The component.
     pub component: Component,
     /// What runs.
@@ -63,8 +62,8 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
     findings.extend(found.into_iter().chain(component.finding).chain(fixes.findings));
     findings.extend(running.findings);
     findings.extend(judge::without_commit(&fixes.planned).map_err(named)?);
-    findings.extend(judge::payloads(payloads, &tag).map_err(named)?);
-    findings.extend(judge::running(payloads, &tag, &bases).map_err(named)?);
+    findings.extend(judge::payloads(&payloads.covered, &tag).map_err(named)?);
+    findings.extend(judge::running(&payloads.covered, &tag, &bases).map_err(named)?);
     if let Some((graph, _)) = &given.graph {
         findings.extend(paths::judge(document, &coverage, graph).map_err(named)?);
     }
@@ -134,15 +133,16 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
 fn row(
     place: &(HostedPlatform, Version),
     covered: &Covered,
-    payloads: &Index,
+    payloads: &Payloads,
     bases: &Bases,
 ) -> Row {
     let (platform, version) = place;
     let pinned = || -> Option<(Digest, Digest)> {
-        Some((payloads.first(version)?.digest, *bases.places.get(place)?))
+        Some((payloads.covered.first(version)?.digest, *bases.places.get(place)?))
     };
     let (payload, base) = match covered.status {
         Status::Covered => pinned().unzip(),
+        Status::FixedInPayload => (payloads.fixed.first(version).map(|found| found.digest), None),
         _ => (None, None),
     };
     Row {

@@ -154,6 +154,10 @@ impl Error {
         Self::Finding(Box::new(source))
     }
 
+    pub(crate) fn payloads(source: fleetfix_release::Error) -> Self {
+        Self::Payloads(Box::new(source))
+    }
+
     pub(crate) fn image(source: fleetfix_release::Error) -> Self {
         Self::Image(Box::new(source))
     }

@@ -18,8 +18,6 @@ use crate::Error;
 
 /// Most commits that come along and are listed, for one release line. More than that nobody reads.
 const LISTED: usize = 100;
-/// Names of the branch that release branches are cut from.
-const MAIN: [&str; 2] = ["main", "master"];
 
 /// The history of the source, as far as a request asks for it.
 #[derive(Debug)]
@@ -59,11 +57,16 @@ impl Default for Released {
 }
 
 impl History {
-    /// Looks the fixes of a request up in the repository at `dir`.
-    pub fn read(dir: &Path, request: &FixRequest) -> Result<Self, Error> {
+    /// Looks the fixes of a request up in the repository at `dir`. `main` is what the branch is called
+    /// that release branches are made from, where it is not called as usual.
+    pub fn read(dir: &Path, main: Option<&str>, request: &FixRequest) -> Result<Self, Error> {
         let mut repository = Repository::open(dir)?;
+        for source in request.fixes.iter().filter_map(|fix| fix.source.as_deref()) {
+            repository.is_source(source);
+        }
         let branches = repository.branches()?;
         let release = repository.release_branches(&branches)?;
+        let main = repository.main_branch(&branches, main)?;
         let mut history = Self {
             repository,
             lines: BTreeMap::new(),
@@ -73,7 +76,7 @@ impl History {
         };
         for fix in &request.fixes {
             let release = release.iter().find(|branch| branch.minor == Some(fix.minor));
-            let line = history.line(fix, release, &branches)?;
+            let line = history.line(fix, release, main)?;
             history.lines.insert(fix.minor, line);
         }
         Ok(history)
@@ -98,9 +101,8 @@ impl History {
         &mut self,
         fix: &MinorFix,
         release: Option<&Branch>,
-        branches: &[Branch],
+        main: Option<&Branch>,
     ) -> Result<Line, Error> {
-        let main = MAIN.iter().find_map(|name| branches.iter().find(|b| b.name == *name));
         let landed = self.landed(fix, release, main.or(release))?;
         let in_release = |landed: &&Landed| Some(&landed.branch) == release;
         let place = |landed: &Landed| (landed.evidence != Evidence::Same, landed.order);

@@ -13,6 +13,7 @@ use fleetfix_release::{Index, Payload, Stream};
 
 use crate::base::{Base, Bases};
 use crate::cluster::{Cluster, NO_PLATFORM, NO_VERSION};
+use crate::payload::Payloads;
 use crate::running::Place;
 
 /// Most clusters that one finding lists.
@@ -172,7 +173,7 @@ pub fn proxied(
     clusters: &[Cluster],
     tag: &ComponentTag,
     coverage: &Coverage,
-    payloads: &Index,
+    payloads: &Payloads,
 ) -> Found {
     let mut lines: BTreeMap<(HostedPlatform, Minor), BTreeSet<&str>> = BTreeMap::new();
     let mut unclear = BTreeSet::new();

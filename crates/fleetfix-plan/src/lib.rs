@@ -61,6 +61,7 @@ pub use error::Error;
 
 use finding::Findings;
 use history::History;
+use payload::Payloads;
 use sources::Sources;
 
 /// Resolves a fix request into a plan: versions, payloads, what runs, files, delivery, impact.
@@ -169,7 +170,7 @@ pub async fn plan(
     let mut history = match &sources.git {
         Some(dir) => {
             context.step(format_args!("reading the history in {}", dir.display()));
-            Some(History::read(dir, &request.document)?)
+            Some(History::read(dir, sources.main.as_deref(), &request.document)?)
         }
         None => None,
     };
@@ -185,9 +186,15 @@ pub async fn plan(
     let names = payload::names(request, &given)?;
     let versions = payload::covered(request, &expanded.coverage)?;
     context.step(format_args!("reading the payloads of {} versions", versions.len()));
-    let (payloads, found) = payload::read(client, request, &names, &mut expanded.coverage).await?;
+    let (index, found) = payload::read(client, request, &names, &mut expanded.coverage).await?;
     findings.extend(found);
-    let component = payload::component(request, &payloads, &given.catalogue)?;
+    let component = payload::component(request, &index, &given.catalogue)?;
+    let mut payloads = Payloads { covered: index, ..Payloads::default() };
+    // What they hold, and which cluster is on them: nothing else asks.
+    if history.is_some() || given.clusters.is_some() {
+        context.step("reading the payloads that are called fixed");
+        fixed::read(client, &names, &expanded.coverage, &mut payloads).await?;
+    }
     let (tag, coverage) = (&component.tag, &expanded.coverage);
     let delivered = deliver::decide(&request.document, tag, coverage, &given.catalogue)
         .map_err(|e| Error::of_request(request, e))?;
@@ -199,10 +206,11 @@ pub async fn plan(
     let annotated = annotated::read(client, &running, coverage, &delivered, &bases, &fixes).await?;
     findings.extend(annotated.findings);
     let released =
-        fixed::judge(client, &names, tag, coverage, (&given, &running), history.as_mut()).await?;
+        fixed::judge(client, tag, coverage, &payloads, (&given, &running), history.as_mut())
+            .await?;
     findings.extend(released.findings);
     if let Some(history) = &mut history {
-        let replaced = replaced::all(tag, &payloads, &bases, &annotated.images);
+        let replaced = replaced::all(tag, &payloads.covered, &bases, &annotated.images);
         findings.extend(history.judge(&mut fixes.planned, &replaced)?);
     }
     findings.extend(parity::judge(request, &fixes.planned)?);

@@ -12,7 +12,7 @@ use fleetfix_model::document::plan::Status;
 use fleetfix_model::name::ComponentTag;
 use fleetfix_model::{Reference, Version};
 use fleetfix_registry::Client;
-use fleetfix_release::{Index, Names};
+use fleetfix_release::{Index, Names, Payload};
 
 use crate::Error;
 use crate::request::Request;
@@ -25,6 +25,24 @@ pub struct Component {
     pub tag: ComponentTag,
     /// What was found when its name was looked up.
     pub finding: Option<Finding>,
+}
+
+/// The release images that were read.
+#[derive(Clone, Debug, Default)]
+pub struct Payloads {
+    /// Those of the covered versions.
+    pub covered: Index,
+    /// Those of the versions that are called fixed.
+    pub fixed: Index,
+    /// Fixed versions of which none was read, and why.
+    pub unread: BTreeMap<Version, String>,
+}
+
+impl Payloads {
+    /// The payload that a cluster names.
+    pub fn find(&self, name: &Reference) -> Option<&Payload> {
+        self.covered.find(name).or_else(|| self.fixed.find(name))
+    }
 }
 
 /// The covered versions.
@@ -79,7 +97,7 @@ pub async fn read(
 ) -> Result<(Index, Vec<Finding>), Error> {
     let versions = covered(request, coverage)?;
     let found = fleetfix_release::read::payloads(client, names, versions).await;
-    let found = found.map_err(|source| Error::Payloads(Box::new(source)))?;
+    let found = found.map_err(Error::payloads)?;
     let mut findings = Vec::new();
     for (version, tried) in found.missing {
         let mut of_version: Vec<_> =

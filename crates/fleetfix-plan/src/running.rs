@@ -10,11 +10,12 @@ use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::{Origin, Status};
 use fleetfix_model::name::ComponentTag;
 use fleetfix_model::{HostedPlatform, Version};
-use fleetfix_release::{Index, Payload};
+use fleetfix_release::Payload;
 
 use crate::cluster::Unclear;
 use crate::deliver::Delivered;
 use crate::judge::listed;
+use crate::payload::Payloads;
 use crate::sources::Given;
 use crate::{Error, cluster};
 
@@ -39,7 +40,7 @@ pub fn running(
     given: &Given,
     component: &ComponentTag,
     coverage: &Coverage,
-    payloads: &Index,
+    payloads: &Payloads,
     delivered: &Delivered,
 ) -> Result<Running, Error> {
     let mut overriding = Overriding::default();
@@ -75,7 +76,8 @@ pub fn running(
     let mut effective = BTreeMap::new();
     for place in covered {
         let (platform, version) = place;
-        let Some(payload) = payloads.first(version).and_then(|p| of_payload(p, component)) else {
+        let Some(payload) = payloads.covered.first(version).and_then(|p| of_payload(p, component))
+        else {
             continue;
         };
         let runs = overriding.effective(component, *platform, version, payload);

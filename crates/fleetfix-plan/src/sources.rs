@@ -43,6 +43,9 @@ pub struct Sources {
     /// Git repository of the component's source, with the commits of the fix; bare is enough
     #[arg(long, value_name = "DIR", env = "FLEETFIX_GIT")]
     pub git: Option<PathBuf>,
+    /// Branch that release branches are made from; default: main, else master
+    #[arg(long, env = "FLEETFIX_MAIN", value_name = "BRANCH", requires = "git")]
+    pub main: Option<String>,
     /// Components and workloads beside the known ones, JSON as in the built-in catalogue
     #[arg(long, value_name = "FILE", env = "FLEETFIX_CATALOGUE")]
     pub catalogue: Option<PathBuf>,

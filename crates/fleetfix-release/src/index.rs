@@ -62,6 +62,13 @@ impl Index {
         }
     }
 
+    /// Takes what another index has of other versions.
+    pub fn extend(&mut self, other: Self) {
+        self.payloads.extend(other.payloads);
+        self.names.extend(other.names);
+        self.digests.extend(other.digests);
+    }
+
     /// The payloads of a version, that for several architectures first.
     pub fn of(&self, version: &Version) -> impl Iterator<Item = &Payload> {
         let from = Key { version: version.clone(), architecture: None };

@@ -30,9 +30,9 @@ struct Of {
     tried: Vec<Reference>,
 }
 
-/// Reads the payloads of `versions`, several at a time. Of several errors the one of the lowest
-/// version is given, so that the same input fails with the same words. A version without a payload is
-/// no error here: whether it needs one is for the caller to say.
+/// Reads the payloads of `versions`. Of several errors the one of the lowest version is given, so that
+/// the same input fails with the same words. A version without a payload is no error here: whether it
+/// needs one is for the caller to say.
 ///
 /// A payload that the client's mirrors redirect is found by its name there as well.
 pub async fn payloads(
@@ -40,6 +40,21 @@ pub async fn payloads(
     names: &Names,
     versions: impl IntoIterator<Item = Version>,
 ) -> Result<Found, Error> {
+    let mut all = Found::default();
+    for found in each(client, names, versions).await?.into_values() {
+        let found = found?;
+        all.index.extend(found.index);
+        all.missing.extend(found.missing);
+    }
+    Ok(all)
+}
+
+/// The same, several at a time, with what was found or went wrong for each version.
+pub async fn each(
+    client: &Client,
+    names: &Names,
+    versions: impl IntoIterator<Item = Version>,
+) -> Result<BTreeMap<Version, Result<Found, Error>>, Error> {
     let mut waiting = versions.into_iter();
     let mut reading = JoinSet::new();
     let mut done = BTreeMap::new();
@@ -49,26 +64,33 @@ pub async fn payloads(
         {
             let candidates = names
                 .candidates(&version)
-                .map_err(|source| Error::Name { version: version.clone(), source })?;
+                .map_err(|source| Error::Name { version: version.clone(), source });
             let client = client.clone();
             reading.spawn(async move {
-                let found = of_version(&client, &version, candidates).await;
+                let found = match candidates {
+                    Ok(candidates) => of_version(&client, &version, candidates).await,
+                    Err(error) => Err(error),
+                };
                 (version, found)
             });
         }
         let Some(joined) = reading.join_next().await else { break };
-        let (version, found) = joined.map_err(Error::Reader)?;
+        let (version, of) = joined.map_err(Error::Reader)?;
+        let found = of.and_then(|of| of.found(client, &version));
         done.insert(version, found);
     }
-    let mut found = Found::default();
-    for (version, of) in done {
-        let of = of?;
-        if of.payloads.is_empty() {
-            found.missing.insert(version, of.tried);
+    Ok(done)
+}
+
+impl Of {
+    fn found(self, client: &Client, version: &Version) -> Result<Found, Error> {
+        let mut found = Found::default();
+        if self.payloads.is_empty() {
+            found.missing.insert(version.clone(), self.tried);
         }
-        let read = of.payloads.iter().map(|payload| (payload.reference.clone(), payload.digest));
-        let names: Vec<(Reference, Digest)> = read.chain(of.names).collect();
-        for payload in of.payloads {
+        let read = self.payloads.iter().map(|payload| (payload.reference.clone(), payload.digest));
+        let names: Vec<(Reference, Digest)> = read.chain(self.names).collect();
+        for payload in self.payloads {
             found.index.insert(payload)?;
         }
         for (name, digest) in names {
@@ -77,8 +99,8 @@ pub async fn payloads(
             found.index.name(Reference { repository: place, ..name.clone() }, digest);
             found.index.name(name, digest);
         }
+        Ok(found)
     }
-    Ok(found)
 }
 
 async fn of_version(

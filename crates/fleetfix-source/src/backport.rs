@@ -21,7 +21,6 @@ use gix_hash::ObjectId;
 
 use crate::branch::{Branch, Line, Merged};
 use crate::repository::{CommitInfo, name, object_id};
-use crate::revert::{Reverts, reverts};
 use crate::{Error, Repository};
 
 /// Most rounds in which backports of backports are looked for.
@@ -76,8 +75,6 @@ pub struct Said {
     pub picked: Option<u64>,
     /// Commits that it was picked from.
     pub from: Vec<Commit>,
-    /// What it takes back.
-    pub reverts: Reverts,
 }
 
 /// Reads what a message says about pull requests.
@@ -97,12 +94,7 @@ pub fn said(message: &str) -> Said {
         let rest = line.trim().strip_prefix("(cherry picked from commit ")?;
         rest.strip_suffix(')')?.parse().ok()
     };
-    Said {
-        number,
-        picked,
-        from: message.lines().filter_map(trailer).collect(),
-        reverts: reverts(message),
-    }
+    Said { number, picked, from: message.lines().filter_map(trailer).collect() }
 }
 
 /// One commit of a branch, read once for all rounds.

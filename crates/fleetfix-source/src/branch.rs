@@ -13,6 +13,8 @@ use crate::{Error, Repository};
 pub const MAX_REFERENCES: usize = 100_000;
 /// How release branches are called (openshift/release `ci-operator/README.md`).
 const RELEASE: [&str; 2] = ["release-", "openshift-"];
+/// Names of the branch that release branches are made from.
+pub const MAIN: [&str; 2] = ["main", "master"];
 /// Where branches are: those of a mirror, then those of the remote that a clone calls `origin`.
 const PLACES: [&str; 3] = ["refs/heads/", "refs/remotes/origin/", "refs/remotes/upstream/"];
 
@@ -75,6 +77,23 @@ impl Repository {
             branches.push(Branch { minor: minor_of(&short), name: short, tip: name(&tip)? });
         }
         Ok(branches)
+    }
+
+    /// The branch that release branches are made from: what somebody calls it, else the first of [`MAIN`]
+    /// that there is.
+    pub fn main_branch<'a>(
+        &self,
+        branches: &'a [Branch],
+        called: Option<&str>,
+    ) -> Result<Option<&'a Branch>, Error> {
+        let named = |name: &str| branches.iter().find(|branch| branch.name == name);
+        match called {
+            Some(name) => named(name).map(Some).ok_or_else(|| Error::NoBranch {
+                path: self.path.clone(),
+                branch: name.to_owned(),
+            }),
+            None => Ok(MAIN.iter().find_map(|name| named(name))),
+        }
     }
 
     /// The tip that holds the others, else the first: what somebody did not fetch or pull is older.

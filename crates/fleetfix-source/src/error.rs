@@ -47,6 +47,16 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// A branch that somebody named is not there.
+    #[error(
+        "git repository {}: there is no branch {branch} [name the branch that release branches are made from]", path.display()
+    )]
+    NoBranch {
+        /// The repository.
+        path: PathBuf,
+        /// The branch.
+        branch: String,
+    },
     /// An object is damaged.
     #[error("git repository: object {commit} is damaged [run `git fsck`, and fetch it again]")]
     Damaged {
@@ -102,6 +112,7 @@ impl Classify for Error {
             Self::File { source, .. } | Self::Objects { source, .. } => source.class(),
             Self::NoRepository { .. }
             | Self::References { .. }
+            | Self::NoBranch { .. }
             | Self::Damaged { .. }
             | Self::NotACommit { .. }
             | Self::Missing { .. }

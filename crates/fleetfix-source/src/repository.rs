@@ -1,6 +1,6 @@
 //! A repository on disk, and the commits in it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Repository {
     pub(crate) objects: gix_odb::Handle,
     /// The commit graph file, where there is one: parents without unpacking objects.
     graph: Option<gix_commitgraph::Graph>,
+    /// What it is called where it is hosted, such as `openshift/hypershift`, as far as it was said.
+    pub(crate) sources: BTreeSet<String>,
     /// What was read of commits; `None`: the repository lacks it.
     known: HashMap<ObjectId, Option<Arc<Node>>>,
     buffer: Vec<u8>,
@@ -98,9 +100,16 @@ impl Repository {
             references,
             objects,
             graph,
+            sources: BTreeSet::new(),
             known: HashMap::new(),
             buffer: Vec::new(),
         })
+    }
+
+    /// Says where the repository is hosted, such as `https://github.com/openshift/hypershift`:
+    /// messages that name a pull request of another one are then not about it.
+    pub fn is_source(&mut self, url: &str) {
+        self.sources.extend(hosted(url));
     }
 
     /// True if the repository has a commit graph file, so that walks are quick.
@@ -218,6 +227,15 @@ pub(crate) fn time(id: &ObjectId, seconds: i64) -> Result<Timestamp, Error> {
     Timestamp::from_unix(seconds).map_err(|e| damaged(id, e))
 }
 
+/// Owner and name at the end of a URL or of such a pair itself, in small letters.
+pub(crate) fn hosted(url: &str) -> Option<String> {
+    let url = url.trim().trim_end_matches('/');
+    let mut parts = url.strip_suffix(".git").unwrap_or(url).rsplit(['/', ':']);
+    let (name, owner) = (parts.next()?, parts.next()?);
+    let whole = !name.is_empty() && !owner.is_empty();
+    whole.then(|| format!("{owner}/{name}").to_ascii_lowercase())
+}
+
 /// The directory with `HEAD` and `objects` (gitrepository-layout).
 fn git_dir(path: &Path) -> Result<PathBuf, Error> {
     let is_git = |dir: &Path| dir.join("objects").is_dir() && dir.join("HEAD").exists();
@@ -245,4 +263,24 @@ fn pointer(path: &Path) -> Result<Option<String>, Error> {
     let file = std::fs::File::open(path).map_err(failed)?;
     file.take(MAX_POINTER).read_to_string(&mut text).map_err(failed)?;
     Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_it_is_hosted() {
+        let table = [
+            ("https://github.com/openshift/hypershift", Some("openshift/hypershift")),
+            ("https://github.com/OpenShift/hypershift.git/", Some("openshift/hypershift")),
+            ("git@github.com:openshift/hypershift.git", Some("openshift/hypershift")),
+            ("openshift/hypershift", Some("openshift/hypershift")),
+            ("hypershift", None),
+            ("", None),
+        ];
+        for (url, name) in table {
+            assert_eq!(hosted(url).as_deref(), name, "{url}");
+        }
+    }
 }

@@ -10,6 +10,12 @@
 //! | the branch that GitHub's button makes | `... from amir/revert-7110-fix` |
 //! | the text of a pull request | `Reverts openshift/hypershift#7110` |
 //!
+//! A number is that of one repository: with `Reverts other/fork#7110` somebody took back what has that
+//! number elsewhere, and a fork's history holds such messages. Git does not know what its repository
+//! is called where it is hosted, so that the request's `source` says it ([`Repository::is_source`]):
+//! then only that one's numbers count. Where it says nothing every number counts: too many reverts
+//! are looked at by people, one too few is not.
+//!
 //! A revert that was itself reverted takes nothing back. A revert that was picked into a release branch
 //! names the commit that was picked as well, so that trailers of backports are followed.
 
@@ -20,7 +26,7 @@ use fleetfix_model::name::Commit;
 use gix_hash::ObjectId;
 
 use crate::backport::said;
-use crate::repository::{name, object_id};
+use crate::repository::{hosted, name, object_id};
 use crate::{Error, Repository};
 
 /// Most reverts of reverts that are followed; beyond that the first counts.
@@ -37,8 +43,9 @@ pub struct Reverts {
     pub numbers: BTreeSet<u64>,
 }
 
-/// Reads what a message says that its commit takes back.
-pub fn reverts(message: &str) -> Reverts {
+/// Reads what a message says that its commit takes back. `sources` are what the repository is called
+/// where it is hosted, such as `openshift/hypershift`; none: that is not known.
+pub fn reverts(message: &str, sources: &BTreeSet<String>) -> Reverts {
     let mut reverts = Reverts::default();
     for (_, rest) in message.match_indices("This reverts commit").map(|(at, text)| {
         let rest = message.get(at + text.len()..).unwrap_or_default();
@@ -57,7 +64,10 @@ pub fn reverts(message: &str) -> Reverts {
         let line = line.trim();
         let named = line.strip_prefix("Revert #").or_else(|| {
             let (place, number) = line.strip_prefix("Reverts ")?.split_once('#')?;
-            (!place.contains(' ')).then_some(number)
+            let own = place.is_empty()
+                || sources.is_empty()
+                || hosted(place).is_some_and(|place| sources.contains(&place));
+            (own && !place.contains(' ')).then_some(number)
         });
         let digits = named.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect());
         reverts.numbers.extend(digits.and_then(|digits: String| digits.parse::<u64>().ok()));
@@ -105,7 +115,7 @@ impl Repository {
         numbers.entry(number.unwrap_or_default()).or_default().insert(claimed);
         let mut takings = Vec::new();
         for (id, message) in &later {
-            let reverts = reverts(message);
+            let reverts = reverts(message, &self.sources);
             if reverts != Reverts::default() {
                 takings.push(self.taking(id, &reverts, &numbers)?);
             }
@@ -194,9 +204,27 @@ mod tests {
             ("Reverts are hard", 0, &[]),
         ];
         for (message, commits, numbers) in table {
-            let found = reverts(message);
+            let found = reverts(message, &BTreeSet::new());
             assert_eq!(found.commits.len(), commits, "{message}");
             assert_eq!(found.numbers.into_iter().collect::<Vec<_>>(), numbers, "{message}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_the_repository_alone() {
+        let table = [
+            ("Reverts openshift/hypershift#7110", true),
+            ("Reverts OpenShift/HyperShift#7110", true),
+            ("Reverts #7110", true),
+            ("Revert #7110", true),
+            ("Reverts other/hypershift#7110", false),
+            ("Reverts openshift/other#7110", false),
+            ("Reverts hypershift#7110", false),
+        ];
+        let sources = BTreeSet::from(["openshift/hypershift".to_owned()]);
+        for (message, own) in table {
+            let told = reverts(message, &sources);
+            assert_eq!(told.numbers.contains(&7110), own, "{message}");
         }
     }
 }

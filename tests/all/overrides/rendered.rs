@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use fleetfix_tests::chain::Chain;
 use fleetfix_tests::child::Output;
 use fleetfix_tests::lab::Place;
+use fleetfix_tests::registry::Kind;
 use fleetfix_tests::request;
 
 use super::{HyperShift, entries};
@@ -211,6 +212,35 @@ fn what_supersedes_another_replaces_its_entries() {
     let changed = entries(&old).into_iter().zip(entries(&new)).filter(|(old, new)| old != new);
     assert_eq!(changed.count(), 2, "{old}\n{new}");
     assert!(new.contains("    # kept\n    - version: 4.19.1\n"), "{new}");
+    render(&chain, &[]).success().says("there already");
+}
+
+/// The next revision of a fix, planned on the file that is deployed, is made from the images that stand
+/// there: nobody has to say that it may replace them.
+#[test]
+fn a_revision_that_was_planned_on_what_runs_replaces_it() {
+    let chain = Chain::new(Place::Registry(Kind::Distribution));
+    let bench = &chain.lab.bench;
+    let first = chain.build();
+    chain.release(&first);
+    fs::write(file(&chain), "platforms:\n  aws:\n    overrides: []\n").unwrap();
+    render(&chain, &[]).success().says("3 entries added");
+
+    let text = fs::read_to_string(bench.path("request.yaml")).unwrap();
+    let text = text.replace(request::COMMIT_420, &"c".repeat(40));
+    fs::write(bench.path("request.yaml"), format!("{text}revision: 2\n")).unwrap();
+    let plan = ["--request", "request.yaml", "--plan", "plan.json"];
+    let given = ["--overrides", "overrides.yaml", &chain.lab.mirror()];
+    bench.run("fleetfix-plan", [&plan[..], &given].concat()).success();
+    chain.lab.patch().success();
+    chain.sign().success();
+    chain.attest().success();
+    let second = chain.bundle().success().json()["bundle"].as_str().unwrap().to_owned();
+    for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
+        chain.approve(&second, name, key).success();
+    }
+    chain.publish(&second, &["alice", "bob"]).success();
+    render(&chain, &[]).success().says("0 entries added, 3 replaced, 0 taken away");
     render(&chain, &[]).success().says("there already");
 }
 

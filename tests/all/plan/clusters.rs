@@ -98,6 +98,31 @@ fn a_cluster_on_its_way_is_judged_at_both_versions() {
     upstream.plan(&request(AFFECTED), &GIVEN).success();
 }
 
+/// `oc get hc,np,cm -o yaml` lists other kinds beside the clusters.
+#[test]
+fn a_list_of_several_kinds() {
+    let upstream = Upstream::with(&["4.20.5"]);
+    let others = [
+        json!({"kind": "NodePool", "metadata": {"name": "a"}, "spec": {"platform": "x", "release": 1}}),
+        json!({"kind": "ConfigMap", "data": {"x": "y"}}),
+    ];
+    let list = |items: &[&Value]| {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        upstream.file("clusters.json", &list.to_string());
+    };
+    list(&[&others[0], &proxied(), &others[1]]);
+    refused(upstream.plan(&request(AFFECTED), &GIVEN), "impact/aws/4.20/proxied", &["ocm/a"]);
+    let yaml = "kind: List\nitems:\n- kind: NodePool\n  spec: {release: 1}\n- kind: HostedCluster\n  metadata: {name: a, namespace: ocm}\n  spec:\n    release: {image: quay.io/a/release:x}\n    platform: {type: AWS}\n    configuration: {proxy: {httpsProxy: \"http://proxy.example:3128\"}}\n";
+    upstream.file("clusters.json", yaml);
+    refused(upstream.plan(&request(AFFECTED), &GIVEN), "impact/proxied/unclear", &["ocm/a"]);
+    // Nothing but other kinds, or nothing at all, is no dump of clusters.
+    for items in [&[&others[0], &others[1]][..], &[]] {
+        list(items);
+        let output = upstream.plan(&request(AFFECTED), &GIVEN).code(11);
+        assert!(output.stderr.contains("no HostedCluster is in the list"), "{output}");
+    }
+}
+
 /// `endpointAccess` is `Public` where nothing is said (CRD `hostedclusters`).
 #[test]
 fn an_endpoint_that_is_not_said_is_public() {

@@ -179,3 +179,42 @@ fn a_fix_that_was_taken_back() {
     upstream.plan(&request_for(&again), &given).success();
     upstream.plan(&request_for(&fix), &given).success();
 }
+
+/// A fork holds reverts of what has the number in the repository that it was made from.
+#[test]
+fn a_revert_of_that_number_in_another_repository() {
+    let World { upstream, mut source, fix, .. } = world();
+    source.commit("Revert \"Something\"\n\nReverts amir/fork#7110");
+    let given = ["--git", "source"];
+    let id = "commit/4.20/7110/taken-back";
+    // Nobody says which repository this is.
+    refused(upstream.plan(&request_for(&fix), &given), id, &["was taken back in release-4.20"]);
+    let of = |url: &str| {
+        let named = format!("  source: {url}\n  commit:");
+        upstream.plan(&but(&request_for(&fix), "  commit:", &named), &given)
+    };
+    of("https://github.com/openshift/hypershift").success();
+    refused(of("https://github.com/Amir/fork.git"), id, &["was taken back"]);
+}
+
+/// The pull request is in the branch that the release branches are made from, and a trailer of the
+/// release branch names its commit.
+#[test]
+fn a_main_branch_of_another_name() {
+    let World { upstream, mut source, .. } = world();
+    source.checkout(&["main"]);
+    source.merge(7200, "amir/fix", "Fix something else");
+    let picked = source.at("HEAD^2");
+    source.run(&["branch", "--move", "main", "trunk"]);
+    source.checkout(&["release-4.20"]);
+    let fix = source.commit(&format!("Fix it\n\n(cherry picked from commit {picked})"));
+    let commit = format!("  commit: {}\n", super::upstream::FIX);
+    let open = but(&but(&request(AFFECTED), &commit, ""), "[7110]", "[7200]");
+    let given = ["--git", "source"];
+    upstream.plan(&open, &given);
+    assert_eq!(upstream.written()["fixes"][0]["commit"], serde_json::Value::Null);
+    upstream.plan(&open, &[&given[..], &["--main", "trunk"]].concat()).success();
+    assert_eq!(upstream.written()["fixes"][0]["commit"], fix.as_str());
+    let wrong = upstream.plan(&open, &[&given[..], &["--main", "nowhere"]].concat()).code(11);
+    assert!(wrong.stderr.contains("there is no branch nowhere"), "{wrong}");
+}

@@ -1,7 +1,9 @@
 //! Versions that the request calls fixed: payloads are read, and what runs instead is seen.
 
 use super::history::{World, request_for, world};
-use super::upstream::{Image, Upstream, but, finding, not_made, refused, waiving};
+use serde_json::{Value, json};
+
+use super::upstream::{Image, ORIGIN, Upstream, but, finding, not_made, refused, waiving};
 
 const CHECK: &str = "coverage/payloads";
 const NOT_FIXED: &str = "coverage/aws/4.20/not-fixed";
@@ -30,6 +32,21 @@ fn a_payload_that_is_called_fixed_and_lacks_the_fix() {
     release(&upstream, &fix);
     upstream.plan(&request_for(&fix), &GIT).success();
     assert_eq!(not_made(&upstream.written(), CHECK), None);
+    // What was judged is pinned: another payload is another plan.
+    let pinned = |upstream: &Upstream| {
+        let plan = upstream.written();
+        let rows = plan["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["version"] == "4.20.6").unwrap().clone();
+        assert_eq!(row["status"], "fixedInPayload");
+        assert!(row["payload"].is_string() && row["base"].is_null(), "{row}");
+        row["payload"].clone()
+    };
+    let first = pinned(&upstream);
+    let World { upstream, fix, .. } = world();
+    let image = upstream.component(Image::new("4.20.6-again", &fix));
+    upstream.payload("4.20.6", &image, &fix);
+    upstream.plan(&request_for(&fix), &GIT).success();
+    assert_ne!(pinned(&upstream), first);
 }
 
 /// It is in the history of the release, and was taken back before it.
@@ -91,4 +108,67 @@ fn a_fixed_payload_whose_image_does_not_run() {
     assert_eq!(finding(&upstream.written(), id)["waiver"]["by"], "lena");
     with(&fix);
     upstream.plan(&request, &given).success();
+}
+
+/// The operator puts whatever stands there in place of the payload's image.
+#[test]
+fn an_override_of_a_fixed_version_that_is_no_reference() {
+    let World { upstream, fix, .. } = world();
+    release(&upstream, &fix);
+    let overrides =
+        "platforms:\n  aws:\n    overrides:\n    - version: 4.20.6\n      cpoImage: \"an image\"\n";
+    upstream.file("overrides.yaml", overrides);
+    let given = [&GIT[..], &["--overrides", "overrides.yaml"]].concat();
+    let request = request_for(&fix);
+    let id = "coverage/aws/4.20/overridden";
+    let says = ["4.20.6 on AWS is called fixed", "`an image`, which is no reference,"];
+    refused(upstream.plan(&request, &given), id, &says);
+    refused(upstream.plan(&request, &given[2..]), id, &says);
+    upstream.plan(&waiving(&request, id), &given).success();
+}
+
+/// The payload has the fix, and an annotation of one cluster puts an older image in its place.
+#[test]
+fn a_fixed_payload_that_an_annotation_keeps_away() {
+    let World { upstream, hotfix, fix, .. } = world();
+    release(&upstream, &fix);
+    let id = "coverage/aws/4.20/annotated";
+    let status = json!({"version": {"history": [{"version": "4.20.6", "state": "Completed"}]}});
+    let with = |image: &str, release: &str, status: &Value| {
+        let cluster = json!({
+            "kind": "HostedCluster",
+            "metadata": {"namespace": "ocm", "name": "a", "annotations": {
+                "hypershift.openshift.io/control-plane-operator-image": image,
+            }},
+            "spec": {"release": {"image": release}, "platform": {"type": "AWS"}},
+            "status": status,
+        });
+        upstream.file("clusters.json", &cluster.to_string());
+    };
+    let given = [&GIT[..], &["--clusters", "clusters.json"]].concat();
+    let request = request_for(&fix);
+    let old = upstream.fix(Image::new("hotfix", &hotfix));
+    let says = [
+        "4.20.6 on AWS is called fixed",
+        "ocm/a (",
+        "whose source lacks a claimed fix",
+        "take the annotation away",
+    ];
+    // Its status says the version, or its release image alone.
+    with(&old, "quay.io/a/release:x", &status);
+    refused(upstream.plan(&request, &given), id, &says);
+    with(&old, &format!("{ORIGIN}/ocp-release:4.20.6-multi"), &json!({}));
+    refused(upstream.plan(&request, &given), id, &says);
+    refused(upstream.plan(&request, &given[2..]), id, &["its source was not looked at"]);
+    upstream.plan(&waiving(&request, id), &given).success();
+    // An image that holds the fix, and the payload's own, keep nothing away.
+    with(&upstream.fix(Image::new("newer", &fix)), "quay.io/a/release:x", &status);
+    upstream.plan(&request, &given).success();
+    let own = upstream.component(Image::new("4.20.6", &fix));
+    with(&format!("{ORIGIN}/ocp-v4.0-art-dev@{own}"), "quay.io/a/release:x", &status);
+    upstream.plan(&request, &given[2..]).success();
+    // What cannot be made out is said of a fixed version as well.
+    with("", "quay.io/a/release:x", &status);
+    upstream.plan(&request, &given).success();
+    assert_eq!(finding(&upstream.written(), "effective-image/unclear")["level"], "warning");
 }

@@ -76,11 +76,6 @@ pub struct Expanded {
     pub findings: Vec<Finding>,
 }
 
-/// The coverage that follows from what a request names.
-pub fn without_graph(request: &FixRequest) -> Result<(Coverage, Vec<Finding>), Error> {
-    expand(request, &Known::default()).map(|expanded| (expanded.coverage, expanded.findings))
-}
-
 /// Every version of the request, and what the fix means for it.
 pub fn expand(request: &FixRequest, known: &Known<'_>) -> Result<Expanded, Error> {
     let payloads: BTreeSet<&Version> = request.payloads.iter().map(|p| &p.version).collect();

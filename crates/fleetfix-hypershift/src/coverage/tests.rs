@@ -22,6 +22,11 @@ fn request(affected: &str, payloads: &[&str]) -> FixRequest {
     document::from_yaml("request.yaml", text.as_bytes()).unwrap()
 }
 
+/// The coverage that follows from what a request names.
+fn without_graph(request: &FixRequest) -> Result<(Coverage, Vec<Finding>), Error> {
+    expand(request, &Known::default()).map(|expanded| (expanded.coverage, expanded.findings))
+}
+
 fn covered(affected: &str, payloads: &[&str]) -> (Vec<String>, Vec<String>) {
     let (coverage, findings) = without_graph(&request(affected, payloads)).unwrap();
     let rows = coverage

@@ -1,5 +1,7 @@
 //! Dumps as people make them.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::*;
@@ -17,7 +19,7 @@ fn dump(annotations: &serde_json::Value) -> Vec<u8> {
 #[expect(clippy::needless_pass_by_value, reason = "values are written in the call")]
 fn found(component: &str, annotations: serde_json::Value) -> (Vec<String>, usize) {
     let clusters = read(Path::new("dump.json"), &dump(&annotations)).unwrap();
-    let found = super::annotations(&clusters, &component.parse().unwrap(), &Index::default());
+    let found = super::annotations(&clusters, &component.parse().unwrap(), &Payloads::default());
     let told = |a: &Annotated| format!("{} {} {} {}", a.cluster, a.platform, a.version, a.image);
     (found.annotated.iter().map(told).collect(), found.unclear.len())
 }
@@ -123,7 +125,7 @@ fn versions_that_may_run() {
             "status": {"version": {"history": history}},
         });
         let clusters = read(Path::new("dump.json"), dump.to_string().as_bytes()).unwrap();
-        let versions = clusters[0].versions(&Index::default());
+        let versions = clusters[0].versions(&Payloads::default());
         let told: Vec<String> = versions.iter().map(ToString::to_string).collect();
         assert_eq!(told, expected, "{history}");
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use fleetfix_model::media::{OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST};
 use fleetfix_model::{Descriptor, Digest};
 use fleetfix_oci::layout::Layout;
+use fleetfix_testkit::base::Archive;
 use serde_json::{Value, json};
 
 /// A request for two release lines and two platforms.
@@ -149,15 +150,8 @@ impl Put for Layout {
 }
 
 fn layer(layout: &Layout, files: &[(&str, &str)]) -> Descriptor {
-    let mut builder = tar::Builder::new(Vec::new());
-    for (path, text) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(text.len() as u64);
-        header.set_mode(0o644);
-        builder.append_data(&mut header, path, text.as_bytes()).unwrap();
-    }
     // Not compressed: the golden must not depend on a compressor.
-    layout.put(OCI_LAYER, &builder.into_inner().unwrap())
+    layout.put(OCI_LAYER, &Archive::of_files(files).finish())
 }
 
 fn image(layout: &Layout, config: &Value, layer: &Descriptor) -> Descriptor {

@@ -8,6 +8,7 @@ use fleetfix_model::media::{
 use fleetfix_model::{Class, Classify, Descriptor, Repository};
 use fleetfix_oci::layout::Layout;
 use fleetfix_registry::Options;
+use fleetfix_testkit::base::{Archive, Entry};
 use serde_json::{Value, json};
 
 use super::*;
@@ -35,7 +36,7 @@ impl Factory {
 
     fn layer(&self, files: &[(&str, &str)]) -> Descriptor {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(&archive(files)).unwrap();
+        gzip.write_all(&Archive::of_files(files).finish()).unwrap();
         self.put(OCI_LAYER_GZIP, &gzip.finish().unwrap())
     }
 
@@ -72,17 +73,6 @@ impl Factory {
     fn blob(&self, digest: Digest) -> std::path::PathBuf {
         self.layout.blob_path(digest)
     }
-}
-
-fn archive(files: &[(&str, &str)]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
-    for (path, text) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(text.len() as u64);
-        header.set_mode(0o644);
-        builder.append_data(&mut header, path, text.as_bytes()).unwrap();
-    }
-    builder.into_inner().unwrap()
 }
 
 fn references(version: &str, hypershift: char) -> String {
@@ -189,11 +179,8 @@ fn what_is_no_payload() {
     let factory = Factory::new();
     let image = |layer: Descriptor| factory.image("amd64", &[layer]);
     let xz = factory.put(OCI_LAYER_GZIP, b"\xfd7zXZ\0");
-    let mut linked = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(tar::EntryType::Symlink);
-    linked.append_link(&mut header, REFERENCES, "elsewhere").unwrap();
-    let linked = factory.put(OCI_LAYER, &linked.into_inner().unwrap());
+    let linked = Archive::of([Entry::symlink(REFERENCES, "elsewhere")]).finish();
+    let linked = factory.put(OCI_LAYER, &linked);
     let other = |text: &str| factory.layer(&[(REFERENCES, text), (METADATA, &metadata("4.20.1"))]);
     let table: [(Descriptor, &str); 10] = [
         (
@@ -234,7 +221,8 @@ fn what_is_no_payload() {
 fn layers_in_every_compression() {
     let factory = Factory::new();
     let text = references("4.20.1", 'a');
-    let plain = archive(&[(REFERENCES, &text), (METADATA, &metadata("4.20.1"))]);
+    let files = [(REFERENCES, text.as_str()), (METADATA, &metadata("4.20.1"))];
+    let plain = Archive::of_files(&files).finish();
     let zstd = zstd::encode_all(&plain[..], 3).unwrap();
     for (media_type, bytes) in
         [(OCI_LAYER, &plain), (OCI_LAYER_ZSTD, &zstd), (OCI_LAYER_GZIP, &zstd)]

@@ -190,6 +190,11 @@ impl Archive {
         entries.into_iter().fold(Self::default(), Self::entry)
     }
 
+    /// One of files that everybody may read, by their paths.
+    pub fn of_files(files: &[(&str, &str)]) -> Self {
+        Self::of(files.iter().map(|(path, text)| Entry::file(path, 0o644, text)))
+    }
+
     /// The same with one more.
     #[must_use]
     pub fn entry(mut self, entry: Entry) -> Self {

@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fleetfix_hypershift::graph::next_lines;
 use fleetfix_model::Minor;
 use fleetfix_model::name::{Commit, PrincipalName};
 use fleetfix_source::Repository;
 use fleetfix_source::backport::{Evidence, Landed};
-use fleetfix_source::branch::Branch;
+use fleetfix_source::branch::{Branch, MAIN};
 use fleetfix_task::Failure;
 
 use super::NewArgs;
-
-/// Names of the branch that release branches are made from.
-const MAIN: [&str; 2] = ["main", "master"];
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -47,9 +45,17 @@ pub(super) struct Fix {
 impl Derived {
     pub(super) fn read(args: &NewArgs) -> Result<Self, Failure> {
         let mut repository = Repository::open(&args.git)?;
+        if let Some(source) = &args.source {
+            repository.is_source(source);
+        }
         let branches = repository.branches()?;
         let release = repository.release_branches(&branches)?;
-        let main = main_branch(args, &branches)?;
+        let main = repository.main_branch(&branches, args.main.as_deref())?;
+        if main.is_none() && !args.numbers.is_empty() {
+            return Err(Failure::input(format!("there is no branch {}", MAIN.join(" or ")))
+                .about(args.git.display())
+                .hint("name the branch that release branches are made from with --main"));
+        }
         let numbers: BTreeSet<u64> = args.numbers.iter().copied().collect();
         let landed = match main {
             Some(main) => repository.landed(&numbers, &release, main)?,
@@ -205,8 +211,8 @@ impl Derived {
         else {
             return;
         };
-        let newer = spread.minors().find(|minor| *minor > last);
-        for minor in spread.minors().filter(|m| (first..=last).contains(m) || Some(*m) == newer) {
+        let newer: BTreeSet<Minor> = next_lines(last).collect();
+        for minor in spread.minors().filter(|m| (first..=last).contains(m) || newer.contains(m)) {
             if self.unaffected.contains_key(&minor) {
                 continue;
             }
@@ -316,19 +322,4 @@ fn told(landed: &Landed, number: u64) -> String {
 
 fn principal(mail: &str) -> Option<PrincipalName> {
     mail.to_ascii_lowercase().parse().ok()
-}
-
-fn main_branch<'a>(args: &NewArgs, branches: &'a [Branch]) -> Result<Option<&'a Branch>, Failure> {
-    let named = |name: &str| branches.iter().find(|branch| branch.name == name);
-    let found = match &args.main {
-        Some(name) => named(name),
-        None => MAIN.iter().find_map(|name| named(name)),
-    };
-    if found.is_none() && !args.numbers.is_empty() {
-        let looked_for = args.main.clone().unwrap_or_else(|| MAIN.join(" or "));
-        return Err(Failure::input(format!("there is no branch {looked_for}"))
-            .about(args.git.display())
-            .hint("name the branch that release branches are made from with --main"));
-    }
-    Ok(found)
 }

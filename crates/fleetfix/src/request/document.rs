@@ -115,7 +115,7 @@ fn one_fix(args: &NewArgs, minor: Minor, fix: &Fix) -> Result<Value, Failure> {
     } else {
         let image = args.images.iter().find(|(of, _)| *of == minor).map(|(_, image)| image);
         let image = image.ok_or_else(|| {
-            Failure::usage(format!("the fix has a line {minor}: name its image with --image, or leave it out with --minor"))
+            Failure::usage(format!("the fix has a line {minor}: name its image with --minor-image, or leave it out with --minor"))
         })?;
         value.insert("image".into(), json!(image));
     }

@@ -38,8 +38,9 @@ pub struct Args {
     /// Plan that names finished images, instead of bundles
     #[arg(long, env = "FLEETFIX_PLAN", value_name = "FILE", conflicts_with_all = ["bundle", "channels"])]
     plan: Option<PathBuf>,
-    /// Image whose entries may be replaced although nothing shows that its fixes are in the new one;
-    /// repeatable
+    /// Image whose entries may be replaced although nothing shows that its fixes are in the new one, such
+    /// as that of an earlier revision which the new one was not made from; not needed where the plan was
+    /// made with --overrides or --channels; repeatable
     #[arg(
         long = "replaces",
         env = "FLEETFIX_REPLACES",
@@ -185,6 +186,10 @@ impl Args {
         Ok(wanted.into_values().collect())
     }
 
+    /// Only what an image was made from tells that nothing is lost. That an entry stands in the section
+    /// of this very fix does not: the comments name the fix that an entry was first written for, and its
+    /// image may since be that of another, or a person's. Nor does the channel, which has the revision
+    /// that is active now and none before it.
     fn may_replace(
         &self,
         now: &str,

@@ -75,6 +75,22 @@ fn an_active_bundle_replaces_only_what_it_was_made_from() {
     }
 }
 
+/// Another fix may have taken the place, and people write such comments by hand.
+#[test]
+fn a_section_of_the_fix_does_not_say_whose_image_is_in_it() {
+    let id = contents().bundle.id;
+    let text = format!(
+        "platforms:\n  aws:\n    overrides:\n    # Beginning of {id} overrides 4.20 section\n    - version: 4.20.0\n      cpoImage: {OTHER}\n    # End of {id} overrides 4.20 section\n"
+    );
+    let overrides = Overrides::read("o.yaml", text.as_bytes()).unwrap();
+    assert_eq!(overrides.entries()[0].tickets, [id.to_string()]);
+    let fixes = of_bundles(&active(contents())).unwrap();
+    let refused = args().wanted(&fixes, &overrides).unwrap_err();
+    assert_eq!(refused.class(), Class::Refused, "{refused}");
+    let told = Args { replaces: vec![OTHER.to_owned()], ..args() };
+    assert!(told.wanted(&fixes, &overrides).is_ok());
+}
+
 #[test]
 fn a_withdrawn_bundle_gives_back_what_stood_there() {
     let mut over_an_entry = contents();
