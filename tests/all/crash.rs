@@ -1,17 +1,21 @@
 //! A publisher that dies in the middle: the channel is the old state or the new one, always valid,
-//! and doing it again ends well.
+//! and doing it again ends well. The same of a patch, whose tag names a whole image or nothing.
 
 use std::fs;
 
+use fleetfix_testkit::registry::{Behaviour, Registry as InProcess};
+use fleetfix_tests::binary::Workbench;
 use fleetfix_tests::chain::Chain;
 use fleetfix_tests::child;
 use fleetfix_tests::lab::Place;
-use fleetfix_tests::proxy::{Moment, Request};
+use fleetfix_tests::proxy::{Moment, Proxy, Request};
 use fleetfix_tests::registry::{Kind, Registry};
 use fleetfix_tests::request;
 use fleetfix_tests::tools::tool;
 use fleetfix_tests::tree::copy;
 use serde_json::Value;
+
+use crate::faults;
 
 /// Dies before each write, and after the last one. Some go out side by side, so "before the N-th" is
 /// after some of those before it, and not always after all.
@@ -153,4 +157,76 @@ fn killed_at_files_of_publish() {
         assert_eq!(both(), new, "file {file}");
     }
     assert!(seen[0][0] > 5 && seen[1][0] > 5, "{seen:?}: the old state is seen");
+}
+
+/// A registry with a base, and what it holds of the patched image.
+struct Target(InProcess);
+
+impl Target {
+    fn new(bench: &Workbench) -> Self {
+        let registry = InProcess::like(Behaviour { strict: true, ..Behaviour::default() });
+        registry.load("mirror", &bench.path("base"));
+        Self(registry)
+    }
+
+    /// What is in the image's repository: names of manifests, digests of blobs.
+    fn holds(&self) -> Vec<String> {
+        let content = self.0.content();
+        let names = content.manifests.keys().chain(content.blobs.keys());
+        let own = names.filter(|(repository, _)| repository == "build/app");
+        own.map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Tags of the image, after a look at whether a manifest names what is not there.
+    #[track_caller]
+    fn tags(&self, what: &str) -> Vec<String> {
+        let content = self.0.content();
+        let missing = content.missing("build/app");
+        assert!(missing.is_empty(), "{what}: manifests without {missing:?}");
+        content.tags("build/app")
+    }
+}
+
+/// Dies before each write and after each: a tag is there with the whole image or not at all, and the
+/// same again makes what a run makes that nobody disturbs.
+#[test]
+fn killed_at_each_write_of_patch() {
+    let bench = Workbench::new();
+    let base = faults::base(&bench);
+    fs::create_dir_all(bench.path("files/opt/app")).unwrap();
+    fs::write(bench.path("files/opt/app/data"), faults::content(300_000, 7)).unwrap();
+    let first = Target::new(&bench);
+    let proxy = Proxy::start(first.0.server.address());
+    let host = proxy.host();
+    let image = format!("{host}/build/app:fixed");
+    let (base, mirror) = (format!("up.test/m@{base}"), format!("up.test/m={host}/mirror"));
+    let args = ["--base-image", &base, "--files", "files", "--image", &image, "--mirror", &mirror];
+    let command = || bench.command("fleetfix-patch", args);
+    let report = child::run(&mut command()).success().json();
+    let expected = first.holds();
+    assert_eq!(first.tags("undisturbed"), ["fixed"]);
+    let writes = proxy.requests().iter().filter(|request| request.is_write()).count();
+    assert!(writes > 10, "{writes} writes are no image of two architectures");
+
+    for write in 1..=writes {
+        for moment in [Moment::Before, Moment::After] {
+            let what = format!("killed {moment:?} write {write} of {writes}");
+            let target = Target::new(&bench);
+            proxy.forward_to(target.0.server.address());
+            proxy.kill_at(write, moment);
+            let process = child::spawn(&mut command());
+            proxy.victim(process.id());
+            let killed = child::wait(process, what.clone());
+            assert_eq!(killed.code, None, "{what}: {killed}");
+            let is_done = (write, moment) == (writes, Moment::After);
+            let tags = target.tags(&what);
+            assert_eq!(tags, if is_done { vec!["fixed"] } else { Vec::new() }, "{what}");
+
+            proxy.let_live();
+            let again = child::run(&mut command()).success().json();
+            assert_eq!(again, report, "{what}");
+            assert_eq!(target.tags(&what), ["fixed"]);
+            assert_eq!(target.holds(), expected, "{what}");
+        }
+    }
 }

@@ -27,17 +27,23 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let mut blobs = Blobs::default();
-        let mut layers = BTreeSet::new();
-        let image = |architecture: &&'static str| {
-            let upper = Archive::of([
-                Entry::dir("usr", 0o755),
-                Entry::dir("usr/bin", 0o755),
+        Self::of(|architecture| {
+            vec![
                 Entry::file("usr/bin/real", 0o755, program("base", architecture)),
                 Entry::hard_link(PATH, "usr/bin/real"),
                 Entry::file("usr/bin/script", 0o755, "#!/bin/sh\n"),
                 Entry::file("usr/bin/notes", 0o644, "notes\n"),
-            ]);
+            ]
+        })
+    }
+
+    /// A base of two architectures with these entries in `/usr/bin`.
+    fn of(entries: impl Fn(&str) -> Vec<Entry>) -> Self {
+        let mut blobs = Blobs::default();
+        let mut layers = BTreeSet::new();
+        let image = |architecture: &&'static str| {
+            let above = [Entry::dir("usr", 0o755), Entry::dir("usr/bin", 0o755)];
+            let upper = Archive::of(above.into_iter().chain(entries(architecture)));
             ImageRecipe::new(Family::Oci, architecture, vec![Layer::gzip(upper)])
         };
         let images: Vec<Value> = ARCHITECTURES
@@ -203,4 +209,88 @@ fn a_base_is_read_for_it_once() {
     place.file(PATH, |_| b"#!/bin/sh\n".to_vec());
     patch("third").code(10).says("parity/format");
     assert_eq!(downloads(start), 0, "{:?}", registry.log());
+}
+
+/// Notes of a report.
+fn notes(report: &Value) -> Vec<&str> {
+    let notes = report["images"][0]["notes"].as_array();
+    notes.into_iter().flatten().map(|note| note.as_str().unwrap()).collect()
+}
+
+/// Two programs of one Go module, what nobody runs of the same, and a program of another module.
+fn two_of_one_module() -> Place {
+    let olareg = fs::read(tool("olareg")).unwrap();
+    Place::of(|architecture| {
+        vec![
+            Entry::file(PATH, 0o755, program("base", architecture)),
+            Entry::file("usr/bin/other", 0o755, olareg.clone()),
+            Entry::file("usr/bin/second", 0o755, program("fixed", architecture)),
+            Entry::hard_link("usr/bin/third", "usr/bin/second"),
+            Entry::file("usr/bin/unused", 0o644, program("fixed", architecture)),
+        ]
+    })
+}
+
+/// What is said where `replaced` is replaced and `staying` stays.
+fn said_of_module(replaced: &str, staying: &str) -> [String; 2] {
+    ARCHITECTURES.map(|architecture| {
+        format!(
+            "linux/{architecture}: of the programs of Go module fleetfix.test/tools/component, \
+             {replaced} is replaced, and these stay as they are: {staying}"
+        )
+    })
+}
+
+/// Whatever the run before looked for: the layer is read once, and says the same of itself.
+#[test]
+fn other_programs_of_the_same_module_are_named_cold_and_warm() {
+    let place = two_of_one_module();
+    place.file(PATH, |architecture| program("fixed", architecture));
+    let once = |more: &[&str]| {
+        let output = place.patch("fixed", more).success();
+        fs::remove_dir_all(place.bench.path("patched")).unwrap();
+        output
+    };
+    let cold = once(&[]);
+    let expected = said_of_module("/usr/bin/app", "/usr/bin/second, /usr/bin/third");
+    assert_eq!(notes(&cold.json()), expected);
+    for note in &expected {
+        assert!(cold.stderr.contains(note), "{cold}");
+    }
+    let warm = once(&[]);
+    assert_eq!((&warm.stdout, &warm.stderr), (&cold.stdout, &cold.stderr));
+    // Another program: the layer is known, and was not read for that one.
+    fs::remove_dir_all(place.bench.path("files")).unwrap();
+    place.file("usr/bin/second", |architecture| program("base", architecture));
+    let warm = once(&[]);
+    let new_cache = once(&["--cache-dir", "another"]);
+    assert_eq!(warm.stdout, new_cache.stdout);
+    let report = warm.json();
+    let found = notes(&report);
+    for note in said_of_module("/usr/bin/second", "/usr/bin/app") {
+        assert!(found.contains(&note.as_str()), "{found:?}");
+    }
+}
+
+#[test]
+fn nothing_is_said_where_no_program_of_the_module_stays() {
+    let of_module = |report: &Value| {
+        let notes = notes(report).into_iter().filter(|note| note.contains("module"));
+        notes.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let place = two_of_one_module();
+    place.file(PATH, |architecture| program("fixed", architecture));
+    let remove = ["--remove", "/usr/bin/second", "--remove", "/usr/bin/third"];
+    let removed = place.patch("removed", &remove).success().json();
+    assert_eq!(of_module(&removed), [""; 0]);
+    place.file("usr/bin/second", |architecture| program("base", architecture));
+    // Its other name has a note of its own: it keeps the old content.
+    let both = place.patch("both", &[]).success().json();
+    assert_eq!(of_module(&both), [""; 0]);
+    assert!(notes(&both).iter().any(|note| note.contains("hard-linked")), "{both}");
+    // What is replaced is of that module, and nobody runs it.
+    let place = two_of_one_module();
+    place.file("usr/bin/unused", |architecture| program("base", architecture));
+    let unused = place.patch("unused", &[]).success().json();
+    assert_eq!(of_module(&unused), [""; 0], "{unused}");
 }

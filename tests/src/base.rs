@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use fleetfix_testkit::base::Entry;
 use serde_json::{Value, json};
 
 use crate::image::{Family, Layer, LayerWriter, Layout, put_image, put_index};
@@ -108,18 +109,17 @@ fn app_layer(layout: &Layout, recipe: Recipe, architecture: &str) -> Layer {
         // The group of root may write: pods run with any user and that group.
         .dir("opt/app", (0o775, 1001, 0))
         .file("opt/app/a.conf", (0o664, 1001, 0), b"mode: a\n")
-        .hard_link("opt/app/b.conf", "opt/app/a.conf")
+        .entry(Entry::hard_link("opt/app/b.conf", "opt/app/a.conf"))
         .dir("usr", (0o755, 0, 0))
         .dir("usr/bin", (0o755, 0, 0))
         .file(&PROGRAM[1..], (0o755, 0, 0), &program("base", architecture))
         .dir(directory, (0o750, 0, 1001))
-        .file_with(
-            &format!("{directory}/netbind"),
-            (0o750, 0, 1001),
-            b"#!/bin/sh\n",
-            ("security.capability", &CAPABILITY),
+        .entry(
+            Entry::file(format!("{directory}/netbind"), 0o750, b"#!/bin/sh\n")
+                .owner(0, 1001)
+                .xattr("security.capability", &CAPABILITY),
         )
-        .symlink(&format!("{directory}/cpo"), "../../bin/control-plane-operator")
+        .entry(Entry::symlink(format!("{directory}/cpo"), "../../bin/control-plane-operator"))
         .dir("var/lib/control-plane", (0o2775, 1001, 1001))
         .file("var/lib/control-plane/state", (0o664, 1001, 1001), b"none\n")
         .finish(layout)

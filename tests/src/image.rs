@@ -1,57 +1,15 @@
-//! Image layouts written by hand: layers with any metadata, manifests of both families.
+//! Image layouts on disk, filled with images that [`fleetfix_testkit::base`] makes.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+pub use fleetfix_testkit::base::Family;
+use fleetfix_testkit::base::{self, Archive, Compression, Entry};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tar::{EntryType, Header};
 
-/// Media types of the OCI's image format, or of Docker's.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Family {
-    /// `application/vnd.oci.image.*`
-    Oci,
-    /// `application/vnd.docker.*`: what OpenShift's payloads hold.
-    Docker,
-}
-
-impl Family {
-    /// Media type of an image's manifest.
-    pub fn manifest(self) -> &'static str {
-        match self {
-            Self::Oci => "application/vnd.oci.image.manifest.v1+json",
-            Self::Docker => "application/vnd.docker.distribution.manifest.v2+json",
-        }
-    }
-
-    /// Media type of an index.
-    pub fn index(self) -> &'static str {
-        match self {
-            Self::Oci => "application/vnd.oci.image.index.v1+json",
-            Self::Docker => "application/vnd.docker.distribution.manifest.list.v2+json",
-        }
-    }
-
-    /// Media type of a config.
-    pub fn config(self) -> &'static str {
-        match self {
-            Self::Oci => "application/vnd.oci.image.config.v1+json",
-            Self::Docker => "application/vnd.docker.container.image.v1+json",
-        }
-    }
-
-    /// Media type of a layer.
-    pub fn layer(self) -> &'static str {
-        match self {
-            Self::Oci => "application/vnd.oci.image.layer.v1.tar+gzip",
-            Self::Docker => "application/vnd.docker.image.rootfs.diff.tar.gzip",
-        }
-    }
-}
+/// The time of all entries that are written here: 2023-11-14.
+pub const MTIME: u64 = base::archive::MTIME.cast_unsigned();
 
 /// A layout directory.
 #[derive(Clone, Debug)]
@@ -112,7 +70,7 @@ impl Layout {
     }
 }
 
-/// `sha256:` and 64 digits.
+/// `sha256:` and 64 digits, by other code than the product's.
 pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
@@ -129,101 +87,38 @@ pub struct Layer {
 }
 
 /// Mode, owner, group.
-pub type Owned = (u32, u64, u64);
+pub type Owned = (u32, u32, u32);
 
 /// A layer in the making.
-pub struct LayerWriter {
-    tar: tar::Builder<Vec<u8>>,
-}
-
-/// The time of all entries that are written here: 2023-11-14.
-pub const MTIME: u64 = 1_700_000_000;
-
-impl std::fmt::Debug for LayerWriter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LayerWriter").finish_non_exhaustive()
-    }
-}
-
-impl Default for LayerWriter {
-    fn default() -> Self {
-        Self { tar: tar::Builder::new(Vec::new()) }
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub struct LayerWriter(Archive);
 
 impl LayerWriter {
     /// A directory.
     #[must_use]
-    pub fn dir(self, path: &str, owned: Owned) -> Self {
-        self.entry(&format!("{path}/"), EntryType::Directory, owned, &[])
+    pub fn dir(self, path: &str, (mode, uid, gid): Owned) -> Self {
+        self.entry(Entry::dir(path, mode).owner(uid, gid))
     }
 
     /// A file.
     #[must_use]
-    pub fn file(self, path: &str, owned: Owned, content: &[u8]) -> Self {
-        self.entry(path, EntryType::Regular, owned, content)
+    pub fn file(self, path: &str, (mode, uid, gid): Owned, content: &[u8]) -> Self {
+        self.entry(Entry::file(path, mode, content).owner(uid, gid))
     }
 
-    /// A file with an extended attribute.
+    /// Any other entry.
     #[must_use]
-    pub fn file_with(
-        mut self,
-        path: &str,
-        owned: Owned,
-        content: &[u8],
-        xattr: (&str, &[u8]),
-    ) -> Self {
-        let key = format!("SCHILY.xattr.{}", xattr.0);
-        self.tar.append_pax_extensions([(key.as_str(), xattr.1)]).expect("an extended header");
-        self.file(path, owned, content)
-    }
-
-    /// A symbolic link.
-    #[must_use]
-    pub fn symlink(self, path: &str, target: &str) -> Self {
-        self.link(path, target, EntryType::Symlink)
-    }
-
-    /// A further name of an earlier file.
-    #[must_use]
-    pub fn hard_link(self, path: &str, target: &str) -> Self {
-        self.link(path, target, EntryType::Link)
+    pub fn entry(self, entry: Entry) -> Self {
+        Self(self.0.entry(entry))
     }
 
     /// Compresses and stores it.
     pub fn finish(self, layout: &Layout) -> Layer {
-        let tar = self.tar.into_inner().expect("a tar in memory");
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-        gzip.write_all(&tar).expect("memory");
-        let gzip = gzip.finish().expect("memory");
-        let descriptor = layout.put("", &gzip);
-        let text = |field: &str| descriptor[field].as_str().expect("a digest").to_owned();
-        Layer { digest: text("digest"), size: gzip.len() as u64, diff_id: digest(&tar) }
+        let base::Layer { bytes, diff_id, .. } = base::Layer::gzip(self.0);
+        let descriptor = layout.put("", &bytes);
+        let digest = descriptor["digest"].as_str().expect("a digest").to_owned();
+        Layer { digest, size: bytes.len() as u64, diff_id }
     }
-
-    fn entry(mut self, path: &str, kind: EntryType, owned: Owned, content: &[u8]) -> Self {
-        let mut header = header(kind, owned);
-        header.set_size(content.len() as u64);
-        self.tar.append_data(&mut header, path, content).expect("an entry");
-        self
-    }
-
-    fn link(mut self, path: &str, target: &str, kind: EntryType) -> Self {
-        let mut header = header(kind, (0o777, 0, 0));
-        header.set_size(0);
-        self.tar.append_link(&mut header, path, target).expect("a link");
-        self
-    }
-}
-
-fn header(kind: EntryType, (mode, uid, gid): Owned) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(uid);
-    header.set_gid(gid);
-    header.set_mtime(MTIME);
-    header
 }
 
 /// Stores config and manifest of one platform. Returns the manifest's descriptor.
@@ -231,7 +126,7 @@ pub fn put_image(layout: &Layout, family: Family, mut config: Value, layers: &[L
     let diff_ids: Vec<&str> = layers.iter().map(|layer| layer.diff_id.as_str()).collect();
     config["rootfs"] = json!({"type": "layers", "diff_ids": diff_ids});
     let config = layout.put(family.config(), config.to_string().as_bytes());
-    let descriptor = |layer: &Layer| json!({"mediaType": family.layer(), "digest": layer.digest, "size": layer.size});
+    let descriptor = |layer: &Layer| json!({"mediaType": family.layer(Compression::Gzip), "digest": layer.digest, "size": layer.size});
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": family.manifest(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fleetfix_model::{Digest, Platform};
-use fleetfix_oci::change::{Change, Note, Placed, place};
+use fleetfix_oci::change::{Change, place};
 use fleetfix_oci::config::{self, Config};
 use fleetfix_oci::layer::Items;
 use fleetfix_oci::manifest::Manifest;
@@ -16,6 +16,7 @@ use crate::Error;
 use crate::error::name;
 use crate::indexes::Indexes;
 use crate::job::{Job, Pinned};
+use crate::one_module::one_module;
 use crate::programs::{Written, written};
 
 /// Images of one base that are read at a time.
@@ -47,8 +48,8 @@ pub struct BaseImage {
     pub config: Vec<u8>,
     /// The entries of the new layer, which images share.
     pub items: Arc<Items>,
-    /// What a person should know about them.
-    pub notes: Vec<Note>,
+    /// What a person should know about them, a sentence each.
+    pub notes: Vec<String>,
     /// The files that are written, until programs among them are compared.
     pub written: Vec<Written>,
 }
@@ -100,8 +101,9 @@ pub async fn read(client: &Client, job: Job, indexes: &Indexes) -> Result<Base, 
         let (source, job, base) = (&source, &job, format!("{base} ({platform})"));
         async move {
             let changes = job.changes.of(&platform.architecture).unwrap_or_default();
-            let (placed, written) = placed(source, &base, &manifest, changes, indexes).await?;
-            let (items, notes) = (Arc::new(placed.items), placed.notes);
+            let Onto { items, notes, written } =
+                placed(source, &base, &manifest, changes, indexes).await?;
+            let items = Arc::new(items);
             Ok::<_, Error>(BaseImage { platform, manifest, config, items, notes, written })
         }
     };
@@ -192,6 +194,13 @@ fn every_architecture(
     }
 }
 
+/// Changes as they are placed on an image.
+struct Onto {
+    items: Items,
+    notes: Vec<String>,
+    written: Vec<Written>,
+}
+
 /// Places changes on an image, reading its layers from the top one down until all is known.
 async fn placed(
     source: &Store,
@@ -199,11 +208,15 @@ async fn placed(
     manifest: &Manifest,
     changes: &[Change],
     indexes: &Indexes,
-) -> Result<(Placed, Vec<Written>), Error> {
+) -> Result<Onto, Error> {
     let layers = manifest.layers().map_err(Error::base(base))?;
-    let ask = |tree: &Tree| match place(tree, changes)? {
-        Some(placed) => Ok(Some((placed, written(tree, &layers, changes)?))),
-        None => Ok(None),
+    let ask = |tree: &Tree| {
+        let Some(placed) = place(tree, changes)? else { return Ok(None) };
+        let stay = one_module(tree, changes, &placed.items)?;
+        let notes = placed.notes.iter().map(ToString::to_string);
+        let notes = notes.chain(stay.iter().map(ToString::to_string)).collect();
+        let written = written(tree, &layers, changes)?;
+        Ok(Some(Onto { items: placed.items, notes, written }))
     };
     indexes.ask(source, base, manifest, ask).await
 }

@@ -18,6 +18,7 @@
 //! | [`indexes`] | what base layers hold, read once |
 //! | [`programs`] | whether new programs are built as those that they replace |
 //! | [`replaced`] | what is known of the programs of bases |
+//! | `one_module` | programs of the Go module of a replaced one, which stay |
 //! | [`report`] | what was done, as JSON |
 //! | [`error`] | what can go wrong |
 
@@ -40,6 +41,7 @@ pub mod from_image;
 pub mod image;
 pub mod indexes;
 pub mod job;
+mod one_module;
 pub mod planned;
 pub mod programs;
 pub mod replaced;

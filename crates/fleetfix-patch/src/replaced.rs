@@ -1,8 +1,9 @@
 //! Programs of bases, which new ones replace. Where a layer is read for its entries anyway, programs
 //! that may be meant are looked at in that pass; what is known of one is remembered by its layer and
-//! where it lies in it.
+//! where it lies in it. Of every other program the same pass learns of which Go module it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -57,17 +58,26 @@ impl Replaced {
         Self { names, cache, found: Mutex::default() }
     }
 
-    /// Looks at a file of a layer that is being read, if it may be one that is replaced.
+    /// Looks at a file of a layer that is being read, and closely if it may be one that is replaced.
+    /// Says the main module of a Go program that anybody may run, whatever is replaced.
     pub(crate) fn look(
         &self,
         subject: &str,
         file: LayerFile<'_>,
         found: &mut OfLayer,
-    ) -> io::Result<()> {
-        if self.names.contains(last(file.path)) {
-            found.insert(file.offset, read(subject, file)?);
+    ) -> io::Result<Option<String>> {
+        let (offset, size, is_run) = (file.offset, file.size, file.mode & 0o111 != 0);
+        if !self.names.contains(last(file.path)) {
+            return if is_run { fleetfix_program::main_module(file, size) } else { Ok(None) };
         }
-        Ok(())
+        let (known, copy) = read(subject, file)?;
+        found.insert(offset, known);
+        // As of those that go by, so that a layer says the same whatever is replaced.
+        let module = copy.filter(|_| is_run).map(|mut copy| {
+            copy.rewind()?;
+            fleetfix_program::main_module(copy, size)
+        });
+        module.transpose().map(Option::flatten).map_err(of_copy)
     }
 
     /// Keeps what was found in a layer, for this run.
@@ -107,33 +117,36 @@ pub(crate) fn read_layer(
     let mut found = OfLayer::new();
     files(subject, reader, &Limits::default(), |file| {
         if offsets.contains(&file.offset) {
-            found.insert(file.offset, read(subject, file)?);
+            found.insert(file.offset, read(subject, file)?.0);
         }
         Ok(())
     })?;
     Ok(found)
 }
 
-/// Reads one file, by way of a file without a name if it is a program.
-fn read(subject: &str, mut file: LayerFile<'_>) -> io::Result<Known> {
+/// Reads one file, by way of a file without a name if it is a program: that one too.
+fn read(subject: &str, mut file: LayerFile<'_>) -> io::Result<(Known, Option<File>)> {
     let mut start = Vec::with_capacity(ELF.len());
     file.by_ref().take(ELF.len() as u64).read_to_end(&mut start)?;
     if start != ELF {
-        return Ok(Known::Other);
+        return Ok((Known::Other, None));
     }
-    let failed = |source: io::Error| {
-        io::Error::other(fleetfix_oci::Error::Read { subject: "a temporary file".into(), source })
-    };
-    let mut out = tempfile::tempfile().map_err(failed)?;
-    out.write_all(&start).map_err(failed)?;
+    let mut out = tempfile::tempfile().map_err(of_copy)?;
+    out.write_all(&start).map_err(of_copy)?;
     io::copy(&mut file, &mut out)?;
-    out.rewind().map_err(failed)?;
-    match fleetfix_program::read(subject, out) {
-        Ok(Some(program)) => Ok(Known::Program(Box::new(program))),
-        Ok(None) => Ok(Known::Other),
-        Err(fleetfix_program::Error::Read { source, .. }) => Err(failed(source)),
-        Err(_) => Ok(Known::Broken),
-    }
+    out.rewind().map_err(of_copy)?;
+    let known = match fleetfix_program::read(subject, &out) {
+        Ok(Some(program)) => Known::Program(Box::new(program)),
+        Ok(None) => Known::Other,
+        Err(fleetfix_program::Error::Read { source, .. }) => return Err(of_copy(source)),
+        Err(_) => Known::Broken,
+    };
+    Ok((known, Some(out)))
+}
+
+/// What went wrong about the file without a name, and not about the layer.
+fn of_copy(source: io::Error) -> io::Error {
+    io::Error::other(fleetfix_oci::Error::Read { subject: "a temporary file".into(), source })
 }
 
 /// The last component of a path.

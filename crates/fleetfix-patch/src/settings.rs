@@ -93,8 +93,7 @@ pub struct SettingsArgs {
         value_enum,
         value_name = "WHAT",
         env = "FLEETFIX_OTHER_MANIFESTS",
-        default_value = "keep",
-        conflicts_with = "plan"
+        default_value = "keep"
     )]
     pub other_manifests: OtherManifestsName,
 }

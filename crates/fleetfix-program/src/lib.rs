@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use difference::{Difference, compare, for_architecture};
 pub use elf::Elf;
 pub use error::Error;
-pub use go::GoBuild;
+pub use go::{GoBuild, main_module};
 
 /// What a program says of itself.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

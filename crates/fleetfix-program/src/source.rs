@@ -22,6 +22,11 @@ impl<R: Read + Seek> Source<R> {
         Ok(Self { subject: subject.to_owned(), reader, length })
     }
 
+    /// Takes the start of a file of `length` bytes: what lies after it cannot be read.
+    pub(crate) fn of_start(reader: R, length: u64) -> Self {
+        Self { subject: String::new(), reader, length }
+    }
+
     /// Size of the file in bytes.
     pub fn length(&self) -> u64 {
         self.length

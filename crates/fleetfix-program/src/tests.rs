@@ -28,7 +28,7 @@ fn every_size_order_and_form() {
         for (pointers, sections) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut go = Go::new("go1.17.3 X:boringcrypto", &[("-tags", "b,a")]);
             go.pointers = pointers;
-            let found = program(&Fixture {
+            let fixture = Fixture {
                 class,
                 order,
                 machine,
@@ -37,7 +37,10 @@ fn every_size_order_and_form() {
                 interpreter: Some("/lib/ld.so.1"),
                 libraries: vec!["libb.so.1", "liba.so"],
                 go: Some(go),
-            });
+            };
+            let found = program(&fixture);
+            let streamed = stream(&fixture.bytes());
+            assert_eq!(streamed.as_deref(), (!pointers).then_some("example.test"));
             let elf = &found.elf;
             assert_eq!((elf.class, elf.order, elf.kind), (class, order, Kind::Shared));
             assert_eq!(elf.architecture(), Some(name));
@@ -56,17 +59,50 @@ fn every_size_order_and_form() {
     }
 }
 
+/// The main module of a program that can be read once only.
+fn stream(bytes: &[u8]) -> Option<String> {
+    main_module(bytes, bytes.len() as u64).unwrap()
+}
+
 #[test]
 fn what_is_no_program_of_go() {
     let script = read("app", Cursor::new(b"#!/bin/sh\n")).unwrap();
     assert_eq!(script, None);
+    assert_eq!(stream(b"#!/bin/sh\n"), None);
+    assert_eq!(stream(b""), None);
     assert_eq!(read("app", Cursor::new(b"")).unwrap(), None);
     assert_eq!(read("app", Cursor::new(b"\x7fEL")).unwrap(), None);
     for sections in [false, true] {
         let found = program(&Fixture { go: None, sections, ..Fixture::default() });
         assert_eq!(found.go, None);
         assert!(!found.elf.dynamic);
+        assert_eq!(stream(&Fixture { go: None, sections, ..Fixture::default() }.bytes()), None);
     }
+}
+
+#[test]
+fn the_main_module_where_go_does_not_name_it() {
+    let table = [
+        ("mod\texample.test/a\tv1.0.0\n", Some("example.test/a")),
+        ("path\tgithub.com/owner/name/deep/cmd/x\n", Some("github.com/owner/name")),
+        ("path\tgithub.com/owner/name\n", Some("github.com/owner/name")),
+        ("path\texample.test/b/cmd/x\n", Some("example.test/b")),
+        ("path\texample.test/b/c\n", Some("example.test/b/c")),
+        ("path\tcmd/go\n", Some("cmd")),
+        ("path\tcommand-line-arguments\n", None),
+        ("dep\texample.test/d\tv1.0.0\n", None),
+        ("path\texample.test/\x1b[31m\n", None),
+    ];
+    for (modules, expected) in table {
+        let mut go = Go::new("go1.26.8", &[]);
+        // More than is read: what stands first counts.
+        go.modules = format!("{modules}{}", "dep\texample.test/e\tv1.0.0\n".repeat(1000));
+        let fixture = Fixture { go: Some(go), ..Fixture::default() };
+        assert_eq!(stream(&fixture.bytes()).as_deref(), expected, "{modules}");
+    }
+    let mut long = Go::new("go1.26.8", &[]);
+    long.modules = format!("path\t{}\n", "a".repeat(513));
+    assert_eq!(stream(&Fixture { go: Some(long), ..Fixture::default() }.bytes()), None);
 }
 
 #[test]
@@ -218,6 +254,12 @@ fn real_programs_say_what_go_says_of_them() {
         let found = read(name, &mut file).unwrap().unwrap();
         assert!(file.1 < 512 << 10, "{name}: {} bytes were read", file.1);
         let go = found.go.unwrap();
+        let whole = std::fs::File::open(&path).unwrap();
+        let size = whole.metadata().unwrap().len();
+        let mut whole = Counting(whole, 0);
+        let streamed = main_module(&mut whole, size).unwrap();
+        assert_eq!(streamed.as_deref(), go.main_module(), "{name}");
+        assert!(whole.1 < size, "{name}: reading stops where it is known");
         let output = Command::new("go").args(["version", "-m"]).arg(&path).output();
         let output = output.expect("go: what built the tools is there");
         let text = String::from_utf8(output.stdout).unwrap();
@@ -295,6 +337,8 @@ proptest! {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
+        // Whatever it finds is fit to be printed.
+        prop_assert!(stream(&bytes).is_none_or(|path| !path.contains(char::is_control)));
         if let Ok(Some(found)) = read("app", Cursor::new(bytes)) {
             let other = program(&Fixture::default());
             for difference in compare(Some(&other), Some(&found), None) {

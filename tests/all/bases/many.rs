@@ -186,3 +186,63 @@ fn new_layers(clients: &Clients, to: &str, images: &Value) -> BTreeSet<String> {
         })
         .collect()
 }
+
+/// With a plan as without one.
+#[test]
+fn entries_that_are_no_images() {
+    let mut blobs = Blobs::default();
+    let image = |architecture: &&'static str, blobs: &mut Blobs| {
+        let layer = Archive::of([
+            Entry::dir("usr", 0o755),
+            Entry::dir("usr/bin", 0o755),
+            Entry::file(&PROGRAM[1..], 0o755, program("base", architecture)),
+        ]);
+        blobs.image(&ImageRecipe::new(Family::Oci, architecture, vec![Layer::gzip(layer)]))
+    };
+    let images: Vec<Value> = ARCHITECTURES.iter().map(|a| image(a, &mut blobs)).collect();
+    let about = blobs.attestation(Family::Oci, &images[0]);
+    // About an image that is not in the index.
+    let other = json!({"digest": digest(b"another image")});
+    let other = blobs.attestation(Family::Oci, &other);
+    let top = blobs.index(Family::Oci, &[&images[..], &[about, other.clone()]].concat());
+    let bench = Workbench::new();
+    let layout = Layout::create(&bench.path("base"));
+    blobs.blobs.values().for_each(|bytes| drop(layout.put("", bytes)));
+    blobs.manifests.iter().for_each(|(kind, bytes)| drop(layout.put(kind, bytes)));
+    layout.tag("1", top.clone());
+
+    let plan =
+        plan(&[(top, images)], PROGRAM, |architecture| program("fixed", architecture), &json!([]));
+    fs::write(bench.path("plan.json"), plan).unwrap();
+    fs::create_dir(bench.path("out")).unwrap();
+    for architecture in ARCHITECTURES {
+        let files = bench.path("files").join(architecture).join("usr/bin");
+        fs::create_dir_all(&files).unwrap();
+        fs::write(files.join("control-plane-operator"), program("fixed", architecture)).unwrap();
+        fs::write(bench.path("out").join(architecture), program("fixed", architecture)).unwrap();
+    }
+    let place = |name: &str| format!("oci:{}", bench.path(name).display());
+    let mirror = format!("{UPSTREAM}={}", place("base"));
+    for (what, entries) in [("keep", Some(3)), ("drop", Some(2)), ("refuse", None)] {
+        let (to, alone) = (place(&format!("{what}/build")), place(&format!("{what}/alone")));
+        let (image, base) = (format!("{alone}:1"), format!("{}:1", place("base")));
+        let with_plan = ["--plan", "plan.json", "--files", ".", "--to", &to, "--mirror", &mirror];
+        let without = ["--base-image", &base, "--files", "files", "--image", &image];
+        for (args, dir) in [(&with_plan[..], "build/hypershift"), (&without[..], "alone")] {
+            let args = [args, &["--other-manifests", what]].concat();
+            let output = bench.run("fleetfix-patch", args);
+            let dir = bench.path(what).join(dir);
+            let Some(entries) = entries else {
+                output.code(10).says("is no image");
+                assert!(!dir.join("index.json").exists(), "nothing is written");
+                continue;
+            };
+            let digest = output.success().json()["images"][0]["digest"].clone();
+            let blob = dir.join("blobs").join(digest.as_str().unwrap().replace(':', "/"));
+            let index: Value = serde_json::from_slice(&fs::read(blob).unwrap()).unwrap();
+            let found = index["manifests"].as_array().unwrap();
+            assert_eq!(found.len(), entries, "{what}: {index}");
+            assert_eq!(found.contains(&other), what == "keep", "{what}: {index}");
+        }
+    }
+}

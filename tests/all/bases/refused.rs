@@ -307,7 +307,7 @@ fn caches_that_are_damaged_or_cannot_be_written() {
     let expected = patch("out", &cache);
     let files = || {
         let mut files = Vec::new();
-        for kind in ["layers-3", "programs-3"] {
+        for kind in ["layers-4", "programs-3"] {
             let found = fs::read_dir(bench.path("cache").join(kind)).unwrap();
             files.extend(found.map(|entry| entry.unwrap().path()));
         }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
-use fleetfix_testkit::registry::{Access, Behaviour, Fault, Proxy, Registry, Reply, TokenService};
+use fleetfix_testkit::registry::{Access, Behaviour, Fault, Proxy, Registry, Reply};
 use fleetfix_tests::client::Clients;
+use fleetfix_tests::http::NOBODY;
 use serde_json::json;
 
 use super::{Fails, LOGIN, Place, Same, TO, cold_and_warm};
@@ -57,8 +58,9 @@ fn a_token_service_that_fails() {
         });
     }
     // Down.
-    let mut place = Place::new();
-    place.tokens = TokenService::start();
+    let place = Place::new();
+    let realm = format!("Bearer realm=\"http://{NOBODY}/token\",service=\"x\"");
+    place.registry.fault(Fault::answer("", "", Reply::new(401).with("www-authenticate", realm)));
     let output = place.patch();
     place.check("down", &output, Fails(12, "/token"));
 }

@@ -178,7 +178,7 @@ fn expected() -> &'static str {
 }
 
 /// Bytes that do not compress.
-fn content(size: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn content(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed;
     let next = |_| {
         // A linear congruential generator with Knuth's constants (MMIX).
@@ -190,7 +190,7 @@ fn content(size: usize, seed: u64) -> Vec<u8> {
 }
 
 /// Writes a base of two architectures. Returns the digest of its index.
-fn base(bench: &Workbench) -> String {
+pub(crate) fn base(bench: &Workbench) -> String {
     base_with(bench, 200_000)
 }
 

@@ -21,7 +21,7 @@ pub(crate) const LABELS: [&str; 3] = [
     "restricted-psa",
 ];
 
-const ROOT: (u32, u64, u64) = (0o644, 0, 0);
+const ROOT: (u32, u32, u32) = (0o644, 0, 0);
 
 /// A component's image.
 #[derive(Clone, Copy, Debug)]

@@ -23,6 +23,7 @@ mod access_log;
 mod base;
 mod case;
 mod commands;
+mod compression;
 mod contender;
 mod crane;
 mod delay;

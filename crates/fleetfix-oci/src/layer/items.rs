@@ -59,6 +59,15 @@ impl Items {
         self.0.values()
     }
 
+    /// True if nothing can be seen any more of a file that layers below have at `path`.
+    pub fn hides(&self, path: &[u8]) -> bool {
+        self.iter().any(|item| match item.kind {
+            Kind::Directory => false,
+            Kind::File { .. } => item.path == path,
+            Kind::Whiteout => is_at_or_below(path, &target(&item.path)),
+        })
+    }
+
     /// Adds a directory; again with the same metadata changes nothing.
     pub fn directory(&mut self, path: &[u8], metadata: Metadata) -> Result<(), Error> {
         if let Some(there) = self.0.get(path)
@@ -114,7 +123,7 @@ impl Items {
 }
 
 /// Shows a path as an absolute one.
-pub(crate) fn display(path: &[u8]) -> String {
+pub fn display(path: &[u8]) -> String {
     format!("/{}", String::from_utf8_lossy(path))
 }
 

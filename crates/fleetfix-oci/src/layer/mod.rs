@@ -25,8 +25,8 @@ pub use self::check::check;
 pub use self::compression::{Algorithm, Compression, Options};
 pub use self::content::{Compressor, Content, Finished, LaidOut, is_large};
 pub(crate) use self::header::XATTR;
-pub use self::items::{Item, Items, Kind};
-pub(crate) use self::items::{MAX_PATH, WHITEOUT, display};
+pub use self::items::{Item, Items, Kind, display};
+pub(crate) use self::items::{MAX_PATH, WHITEOUT};
 pub use self::unpack::Unpacked;
 use crate::Error;
 

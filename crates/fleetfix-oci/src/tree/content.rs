@@ -20,6 +20,8 @@ pub struct LayerFile<'a> {
     pub offset: u64,
     /// Size of its content in bytes.
     pub size: u64,
+    /// Permission bits with setuid, setgid and sticky.
+    pub mode: u32,
     pub(super) content: &'a mut dyn Read,
 }
 
@@ -55,7 +57,8 @@ pub fn files(
             let offset = entry.offset;
             let broken = |reason| Error::Archive { subject: subject.to_owned(), offset, reason };
             let path = normal(&entry.path).map_err(broken)?;
-            let file = LayerFile { path: &path, offset, size: entry.size, content };
+            let (size, mode) = (entry.size, entry.metadata.mode);
+            let file = LayerFile { path: &path, offset, size, mode, content };
             visit(file).map_err(|e| from_io(e, subject))
         })
     })

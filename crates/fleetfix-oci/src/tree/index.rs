@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use super::archive::RawEntry;
 use super::content::{LayerFile, to_the_end, walk};
 use super::packed::Content;
+use super::remarks::Remarks;
 use super::{Entry, EntryKind, LayerIndex, Limits};
 use crate::Error;
 use crate::checked::from_io;
@@ -23,6 +24,7 @@ struct Reading {
     entries: BTreeMap<Vec<u8>, Entry>,
     whiteouts: BTreeSet<Vec<u8>>,
     opaque: BTreeSet<Vec<u8>>,
+    remarks: Remarks,
 }
 
 impl LayerIndex {
@@ -30,16 +32,17 @@ impl LayerIndex {
     /// it a reader that checks the digest: it is read to its end too, also where the archive is broken,
     /// and wrong content is named as such rather than by what it broke.
     pub fn read(subject: &str, reader: impl Read, limits: &Limits) -> Result<Self, Error> {
-        Self::read_showing(subject, reader, limits, |_| Ok(()))
+        Self::read_showing(subject, reader, limits, |_| Ok(None))
     }
 
     /// [`Self::read`] that shows the content of every regular file to `visit`, as
-    /// [`files`](super::files) does.
+    /// [`files`](super::files) does. What `visit` remarks of one is kept with the index, and must
+    /// depend on nothing but the file.
     pub fn read_showing(
         subject: &str,
         reader: impl Read,
         limits: &Limits,
-        mut visit: impl FnMut(LayerFile<'_>) -> io::Result<()>,
+        mut visit: impl FnMut(LayerFile<'_>) -> io::Result<Option<String>>,
     ) -> Result<Self, Error> {
         let mut index = Reading::default();
         to_the_end(subject, reader, |reader| {
@@ -53,13 +56,19 @@ impl LayerIndex {
                     |reason| Error::Archive { subject: subject.to_owned(), offset, reason };
                 let path = normal(&entry.path).map_err(broken)?;
                 if entry.has_content() {
-                    let file = LayerFile { path: &path, offset, size: entry.size, content };
-                    visit(file).map_err(|e| from_io(e, subject))?;
+                    let (size, mode) = (entry.size, entry.metadata.mode);
+                    let file = LayerFile { path: &path, offset, size, mode, content };
+                    let remark = visit(file).map_err(|e| from_io(e, subject))?;
+                    index.remarks.extend(remark.map(|remark| (offset, remark)));
+                    if index.remarks.memory() > limits.memory {
+                        let (what, limit) = ("bytes of remarks on its files", limits.memory);
+                        return Err(Error::LayerLimit { subject: subject.to_owned(), what, limit });
+                    }
                 }
                 index.add(path, entry).map_err(broken)
             })
         })?;
-        Ok(Self::pack(index.entries, index.whiteouts, index.opaque))
+        Ok(Self::pack(index.entries, index.whiteouts, index.opaque, index.remarks))
     }
 }
 

@@ -13,6 +13,7 @@ mod index;
 mod named;
 mod packed;
 mod pax;
+mod remarks;
 mod resolve;
 
 use std::sync::Arc;

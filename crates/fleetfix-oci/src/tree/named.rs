@@ -32,7 +32,7 @@ pub fn named<'p>(
     let mut contents = BTreeMap::new();
     let index = LayerIndex::read_showing(subject, reader, limits, |mut file| {
         let Some(path) = paths.iter().copied().find(|wanted| wanted.as_bytes() == file.path) else {
-            return Ok(());
+            return Ok(None);
         };
         if file.size > most {
             let subject = format!("`{path}` in {subject}");
@@ -41,7 +41,7 @@ pub fn named<'p>(
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;
         contents.insert(path, (file.offset, content));
-        Ok(())
+        Ok(None)
     })?;
     // Of several entries of one path the last one counts, which may be no file or a link to one.
     let mut file = |path: &str, offset| match contents.remove(path) {

@@ -2,12 +2,13 @@
 //! which it is kept on disk. A function of the layer's digest alone.
 //!
 //! The bytes are the entries in the order of their paths, then the paths that are removed, then the
-//! directories that are opaque: each a count and its items. Numbers are little-endian base 128,
+//! directories that are opaque, then what was remarked of contents: each a count and its items. Numbers are little-endian base 128,
 //! strings have their length before them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::index::above;
+use super::remarks::Remarks;
 use crate::layer::MAX_PATH;
 use crate::metadata::{Metadata, Mtime};
 
@@ -66,6 +67,7 @@ pub struct LayerIndex {
     pub(super) entries: Vec<u32>,
     whiteouts: BTreeSet<Vec<u8>>,
     opaque: BTreeSet<Vec<u8>>,
+    pub(super) remarks: Remarks,
 }
 
 impl LayerIndex {
@@ -73,6 +75,7 @@ impl LayerIndex {
         entries: BTreeMap<Vec<u8>, Entry>,
         whiteouts: BTreeSet<Vec<u8>>,
         opaque: BTreeSet<Vec<u8>>,
+        remarks: Remarks,
     ) -> Self {
         let mut bytes = Vec::new();
         let mut starts = Vec::with_capacity(entries.len());
@@ -89,8 +92,13 @@ impl LayerIndex {
                 put_bytes(&mut bytes, path);
             }
         }
+        put(&mut bytes, remarks.len() as u64);
+        for (offset, remark) in remarks.iter() {
+            put(&mut bytes, offset);
+            put_bytes(&mut bytes, remark.as_bytes());
+        }
         bytes.shrink_to_fit();
-        Self { bytes, entries: starts, whiteouts, opaque }
+        Self { bytes, entries: starts, whiteouts, opaque, remarks }
     }
 
     /// The index as bytes.
@@ -123,7 +131,14 @@ impl LayerIndex {
             }
         }
         let [whiteouts, opaque] = sets;
-        (input.at == bytes.len()).then_some(Self { bytes, entries, whiteouts, opaque })
+        let mut remarks = Remarks::default();
+        for _ in 0..input.count()? {
+            let (offset, remark) = (input.number()?, input.string()?);
+            if !remarks.add(offset, String::from_utf8(remark.to_vec()).ok()?) {
+                return None;
+            }
+        }
+        (input.at == bytes.len()).then_some(Self { bytes, entries, whiteouts, opaque, remarks })
     }
 
     /// How many entries there are.
@@ -139,7 +154,8 @@ impl LayerIndex {
     /// About how much memory it takes, in bytes.
     pub fn memory(&self) -> u64 {
         let sets = self.whiteouts.iter().chain(&self.opaque).map(|path| path.len() as u64 + 48);
-        self.bytes.len() as u64 + 4 * self.entries.len() as u64 + sets.sum::<u64>()
+        let lists = 4 * self.entries.len() as u64 + self.remarks.memory();
+        self.bytes.len() as u64 + lists + sets.sum::<u64>()
     }
 
     /// The entry at a path.
@@ -198,7 +214,8 @@ impl LayerIndex {
         self.input(*self.entries.get(at)?).path()
     }
 
-    fn at(&self, at: usize) -> Option<(&[u8], Entry)> {
+    /// An entry by its number.
+    pub(super) fn at(&self, at: usize) -> Option<(&[u8], Entry)> {
         let mut input = self.input(*self.entries.get(at)?);
         Some((input.path()?, input.entry()?))
     }
@@ -359,18 +376,24 @@ mod tests {
         )
     }
 
-    type Parts = (BTreeMap<Vec<u8>, Entry>, BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>);
+    type Parts = (BTreeMap<Vec<u8>, Entry>, BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>, Remarks);
 
     fn parts() -> impl Strategy<Value = Parts> {
         let path = || "[a-c]{1,2}(/[a-c]{1,2}){0,2}".prop_map(String::into_bytes);
         let set = || prop::collection::btree_set(path(), 0..4);
-        (prop::collection::btree_map(path(), entry(), 0..9), set(), set())
+        let remarks = prop::collection::btree_map(any::<u64>(), ".{0,5}", 0..3);
+        let remarks = remarks.prop_map(|remarks| {
+            let mut all = Remarks::default();
+            all.extend(remarks);
+            all
+        });
+        (prop::collection::btree_map(path(), entry(), 0..9), set(), set(), remarks)
     }
 
     proptest! {
         #[test]
-        fn what_is_packed_is_found((entries, whiteouts, opaque) in parts(), other in "[a-c]{1,2}(/[a-c]){0,2}") {
-            let index = LayerIndex::pack(entries.clone(), whiteouts, opaque);
+        fn what_is_packed_is_found((entries, whiteouts, opaque, remarks) in parts(), other in "[a-c]{1,2}(/[a-c]){0,2}") {
+            let index = LayerIndex::pack(entries.clone(), whiteouts, opaque, remarks);
             prop_assert_eq!(index.len(), entries.len());
             for (path, entry) in &entries {
                 prop_assert_eq!(index.get(path), Some(entry.clone()));
@@ -384,8 +407,8 @@ mod tests {
         }
 
         #[test]
-        fn other_bytes_are_refused_or_another_index((entries, whiteouts, opaque) in parts(), at in any::<prop::sample::Index>(), bit in 0..8_u8, cut in any::<bool>()) {
-            let index = LayerIndex::pack(entries, whiteouts, opaque);
+        fn other_bytes_are_refused_or_another_index((entries, whiteouts, opaque, remarks) in parts(), at in any::<prop::sample::Index>(), bit in 0..8_u8, cut in any::<bool>()) {
+            let index = LayerIndex::pack(entries, whiteouts, opaque, remarks);
             let mut bytes = index.as_bytes().to_vec();
             let at = at.index(bytes.len());
             if cut { bytes.truncate(at) } else { bytes[at] ^= 1 << bit }

@@ -126,8 +126,16 @@ pub(crate) struct File {
     pub sections: Vec<Section>,
 }
 
-impl File {
-    /// Reads the tables. `None`: the file does not start as an ELF file does.
+/// The header and the table of segments, which programs have at their start.
+#[derive(Debug)]
+pub(crate) struct Start {
+    layout: Layout,
+    header: Vec<u8>,
+    pub segments: Vec<Segment>,
+}
+
+impl Start {
+    /// Reads them. `None`: the file does not start as an ELF file does.
     pub(crate) fn read<R: Read + Seek>(source: &mut Source<R>) -> Result<Option<Self>, Error> {
         let ident = source.up_to(0, 16)?;
         if !ident.starts_with(MAGIC) {
@@ -152,17 +160,27 @@ impl File {
         }
         let layout = Layout { class, order };
         let header = source.exactly("the header", 0, layout.pick(52, 64), 64)?;
+        let segments = segments::segments(source, layout, &header)?;
+        Ok(Some(Self { layout, header, segments }))
+    }
+}
+
+impl File {
+    /// Reads the tables. `None`: the file does not start as an ELF file does.
+    pub(crate) fn read<R: Read + Seek>(source: &mut Source<R>) -> Result<Option<Self>, Error> {
+        let Some(Start { layout, header, segments }) = Start::read(source)? else {
+            return Ok(None);
+        };
         let kind = match layout.half(&header, 16, 16) {
             2 => Kind::Executable,
             3 => Kind::Shared,
             other => Kind::Other(other),
         };
         let machine = layout.half(&header, 18, 18);
-        let segments = segments::segments(source, layout, &header)?;
         let sections = segments::sections(source, layout, &header)?;
         let mut facts = Elf {
-            class,
-            order,
+            class: layout.class,
+            order: layout.order,
             kind,
             machine,
             interpreter: None,

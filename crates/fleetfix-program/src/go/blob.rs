@@ -8,27 +8,27 @@ use crate::elf::{Class, File, Layout, Order, Segment};
 use crate::source::Source;
 
 /// How the record starts.
-const MAGIC: &[u8] = b"\xff Go buildinf:";
+pub(super) const MAGIC: &[u8] = b"\xff Go buildinf:";
 /// It starts at a multiple of this.
-const ALIGN: u64 = 16;
+pub(super) const ALIGN: u64 = 16;
 /// Size of its header.
-const HEADER: u64 = 32;
+pub(super) const HEADER: u64 = 32;
 /// The section that it has for itself.
 const SECTION: &[u8] = b".go.buildinfo";
 /// Flags: pointers are big-endian; the texts follow the header, as since Go 1.18.
 const BIG_ENDIAN: u8 = 1;
-const INLINE: u8 = 2;
+pub(super) const INLINE: u8 = 2;
 
 /// Bytes of data that are searched where no section is named. The record stands near their start.
-const MAX_SEARCH: u64 = 64 << 20;
+pub(super) const MAX_SEARCH: u64 = 64 << 20;
 /// How much is searched at a time; a multiple of [`ALIGN`].
 const STEP: u64 = 1 << 20;
 /// Longest version of Go, in bytes.
-const MAX_VERSION: u64 = 4 << 10;
+pub(super) const MAX_VERSION: u64 = 4 << 10;
 /// Longest list of modules and settings, in bytes. Kubernetes' has 40 KB.
-const MAX_MODULES: u64 = 4 << 20;
+pub(super) const MAX_MODULES: u64 = 4 << 20;
 /// Marks of 16 bytes around the list (cmd/go/internal/modload, `infoStart` and `infoEnd`).
-const MARK: usize = 16;
+pub(super) const MARK: usize = 16;
 /// Longest variable-length number, in bytes (encoding/binary, `MaxVarintLen64`).
 const MAX_VARINT: u64 = 10;
 
@@ -168,7 +168,7 @@ fn layout_of_pointers(size: u8, flags: u8) -> Option<Layout> {
 }
 
 /// A number of seven bits a byte, the lowest first, and how many bytes it takes.
-fn varint(bytes: &[u8]) -> Option<(u64, u64)> {
+pub(super) fn varint(bytes: &[u8]) -> Option<(u64, u64)> {
     let mut value = 0_u64;
     for (i, byte) in (0_u32..10).zip(bytes) {
         let bits = u64::from(byte & 0x7f);

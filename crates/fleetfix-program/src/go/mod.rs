@@ -4,6 +4,7 @@
 //! the one before.
 
 mod blob;
+mod main_module;
 mod quote;
 mod text;
 
@@ -11,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 
 use serde::{Deserialize, Serialize};
+
+pub use self::main_module::main_module;
 
 use crate::Error;
 use crate::elf::File;
@@ -57,6 +60,13 @@ impl GoBuild {
         self.settings.get(name).map(String::as_str)
     }
 
+    /// Path of the main module. Where Go did not name it (a build without modules, of files, or of
+    /// Go's own commands), what the main package's path says of it. `None`: nothing does.
+    pub fn main_module(&self) -> Option<&str> {
+        let module = self.module.as_ref().map(|module| module.path.as_str());
+        module.filter(|path| !path.is_empty()).or_else(|| module_of(&self.package))
+    }
+
     /// Build tags.
     pub fn tags(&self) -> BTreeSet<&str> {
         let tags = self.setting("-tags").unwrap_or_default();
@@ -94,6 +104,26 @@ impl GoBuild {
     /// True if files of the work tree were changed since that commit.
     pub fn is_modified(&self) -> bool {
         self.setting("vcs.modified") == Some("true")
+    }
+}
+
+/// Hosts where a repository has an owner and a name (cmd/go/internal/vcs, `vcsPaths`).
+const HOSTS: [&str; 2] = ["github.com", "bitbucket.org"];
+
+/// The module that a package is probably of: its repository where the host says which part of the path
+/// that is, else what stands before a directory `cmd`.
+fn module_of(package: &str) -> Option<&str> {
+    if matches!(package, "" | "command-line-arguments") {
+        return None;
+    }
+    let host = package.split('/').next().unwrap_or_default();
+    if HOSTS.contains(&host) {
+        let end = package.match_indices('/').nth(2).map_or(package.len(), |(at, _)| at);
+        return package.get(..end);
+    }
+    match package.split_once("/cmd/") {
+        Some((module, _)) => Some(module),
+        None => Some(if host == "cmd" { host } else { package }),
     }
 }
 

@@ -1,4 +1,5 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Barrier;
 
 use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
 use fleetfix_testkit::registry::{Behaviour, Fault, Referrers, Registry, Reply};
@@ -186,16 +187,29 @@ async fn another_writer_in_between() {
             }
         }
     }
-    // Writers at the same moment all find their own in the end.
+}
+
+/// Neither learns that it wrote before both did, so whoever came first finds its entry gone, or the
+/// other one's beside it.
+#[tokio::test]
+async fn writers_at_the_same_moment_are_both_listed() {
     let server = registry(Referrers::Missing);
+    let name = tag(subject().digest).unwrap();
+    let both = Barrier::new(2);
+    let wait = move |_: &_, reply: Reply| {
+        both.wait();
+        reply
+    };
+    server.fault(Fault::change("PUT", &format!("/manifests/{name}"), wait).times(2));
     let store = store(server.host(), "a");
-    let artifacts: Vec<Artifact> = (0..4).map(|n| artifact(SBOM, &n.to_string())).collect();
-    let subject = subject();
-    let all = artifacts.iter().map(|artifact| attach_artifact(&store, &subject, artifact));
-    for result in futures_util::future::join_all(all).await {
-        result.unwrap();
-    }
-    assert!(!found(&store, None).await.is_empty());
+    let (subject, one, other) = (subject(), artifact(SBOM, "1"), artifact(SBOM, "2"));
+    let attached = futures_util::future::try_join(
+        attach_artifact(&store, &subject, &one),
+        attach_artifact(&store, &subject, &other),
+    );
+    let ((one, _), (other, _)) = attached.await.unwrap();
+    let listed: BTreeSet<Digest> = found(&store, None).await.into_iter().collect();
+    assert_eq!(listed, BTreeSet::from([one, other]));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::compression::{COMPRESSIONS, Compression};
 use super::contender::Contender;
 use super::options::Options;
 
@@ -30,6 +31,8 @@ pub(super) struct Case {
     pub(super) bases: usize,
     /// True if the product gets a plan, which is how it takes several bases.
     pub(super) planned: bool,
+    /// How the product compresses; absent: as it does if nobody says.
+    pub(super) compression: Option<Compression>,
 }
 
 impl Case {
@@ -46,6 +49,7 @@ impl Case {
             delay: Duration::ZERO,
             bases: 1,
             planned: false,
+            compression: None,
         };
         let vary = |name: String, change: &dyn Fn(&mut Self)| {
             let mut case = Self { name, ..middle.clone() };
@@ -70,6 +74,9 @@ impl Case {
                 case.planned = true;
             }));
         }
+        for compression in COMPRESSIONS {
+            cases.push(vary(compression.case(), &|case| case.compression = Some(compression)));
+        }
         let only = &options.only;
         cases.retain(|case| only.is_empty() || only.iter().any(|part| case.name.starts_with(part)));
         cases
@@ -81,6 +88,8 @@ impl Case {
             "middle" => {
                 [&[Contender::Product, Contender::ProductCold][..], &Contender::PEERS[..]].concat()
             }
+            // Each peer has one way to compress.
+            _ if self.compression.is_some() => vec![Contender::Product],
             "bases-1" => vec![Contender::Product],
             _ => Contender::USUAL.to_vec(),
         };
@@ -119,6 +128,7 @@ mod tests {
                 case.place != middle.place,
                 case.delay != middle.delay,
                 case.planned,
+                case.compression.is_some(),
             ];
             let count = differences.iter().filter(|differs| **differs).count();
             assert_eq!(count, 1, "{case:?}");
@@ -127,7 +137,9 @@ mod tests {
         assert_eq!(
             names.join(" "),
             "middle file-1 file-54 arch-1 base-600 other-repository other-registry delay-20 \
-             bases-1 bases-10 bases-30"
+             bases-1 bases-10 bases-30 compression-gzip-1 compression-gzip-2 compression-gzip-3 \
+             compression-gzip-6 compression-gzip-9 compression-zstd-1 compression-zstd-3 \
+             compression-zstd-9 compression-none"
         );
         assert_eq!((middle.file, middle.place), (129, Place::SameRepository));
     }
@@ -140,6 +152,9 @@ mod tests {
         let (product, cold) = (Contender::Product, Contender::ProductCold);
         assert_eq!(cases[0].contenders(&options), [product, cold, Contender::Crane]);
         assert_eq!(cases[1].contenders(&options), [product]);
+        let zstd = Case::all(&self::options(&["--only", "compression-zstd"]));
+        assert_eq!(zstd.len(), 3);
+        assert!(zstd.iter().all(|case| case.contenders(&options) == [product]));
         let many = &cases[3];
         assert_eq!(many.contenders(&options), [product, Contender::Crane]);
         assert_eq!(many.rounds(product, &options), 5);

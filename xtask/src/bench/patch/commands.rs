@@ -37,6 +37,8 @@ pub(super) struct Work<'a> {
     pub(super) home: PathBuf,
     /// Plan for the product.
     pub(super) plan: Option<PathBuf>,
+    /// Flags for the product about compression.
+    pub(super) compression: Vec<String>,
     /// Tags that the product will use, where a plan says so.
     pub(super) planned_tags: Vec<String>,
 }
@@ -79,7 +81,7 @@ fn each(
 
 fn product(programs: &Programs, work: &Work<'_>) -> Command {
     let command = Command::new(&programs.product).at_home(&work.home);
-    let command = command.args(["--files".into(), work.files.files()]);
+    let command = command.args(["--files".into(), work.files.files()]).args(&work.compression);
     if let Some(plan) = &work.plan {
         // The component's name is the last word of the repository.
         let place = work.to.rsplit_once('/').map_or(work.to.as_str(), |(place, _)| place);

@@ -9,7 +9,8 @@ pub(super) const HELP: &str = "\
 usage: cargo xtask bench patch [OPTIONS]
 
   --rounds N       timed runs of everything (default 5)
-  --only A,B       only cases whose names start so: middle, file, arch, base, other, delay, bases
+  --only A,B       only cases whose names start so: middle, file, arch, base, other, delay, bases,
+                   compression (compression-zstd: of these, those with zstd)
   --peers A,B      only these peers: crane, crane-parallel, regctl, buildah, buildah-cold; `none`
   --quick          small inputs and one round: shows that the bench works, says nothing about speed
   --product FILE   measure this fleetfix-patch instead of building one

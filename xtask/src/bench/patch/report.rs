@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::case::Case;
+use super::compression;
 use super::contender::Contender;
 use super::options::Options;
 use super::sample::{CPU, DOWN, LAYER, PEAK, Quantity, REQUESTS, Sample, Samples, UP, WALL};
@@ -84,6 +85,7 @@ impl Report<'_> {
         for case in self.cases {
             self.table(case, &mut text);
         }
+        text.push_str(&compression::table(self.cases, self.samples));
         text
     }
 

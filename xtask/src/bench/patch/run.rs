@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::base::Base;
 use super::case::{Case, Place};
 use super::commands::{self, Programs, Work};
+use super::compression::Compression;
 use super::contender::Contender;
 use super::crane::Crane;
 use super::delay::Delay;
@@ -131,7 +132,8 @@ impl Site {
             (plan, planned_tags) = (Some(path), tags);
         }
         let tag = format!("{}-{number}", who.name());
-        Ok(Work { bases, files, from, to, tag, home, plan, planned_tags })
+        let compression = case.compression.map(Compression::flags).unwrap_or_default();
+        Ok(Work { bases, files, from, to, tag, home, plan, compression, planned_tags })
     }
 
     /// What a contender keeps between runs, empty for those that keep nothing.
