@@ -37,6 +37,8 @@ pub const TARGETS: [(&str, Target); 6] = [
 
 /// Reads a program.
 pub fn elf(bytes: &[u8]) {
+    let module = fleetfix_program::main_module(bytes, bytes.len() as u64);
+    plain(&module.unwrap_or_default().unwrap_or_default());
     let found = match fleetfix_program::read("program", Cursor::new(bytes)) {
         Ok(Some(found)) => found,
         Ok(None) => return,

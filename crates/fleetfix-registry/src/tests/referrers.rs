@@ -189,18 +189,20 @@ async fn another_writer_in_between() {
     }
 }
 
-/// Neither learns that it wrote before both did, so whoever came first finds its entry gone, or the
-/// other one's beside it.
+/// Both have read the list before either writes it, and neither learns that it wrote before both did:
+/// whoever came first finds its entry gone.
 #[tokio::test]
 async fn writers_at_the_same_moment_are_both_listed() {
     let server = registry(Referrers::Missing);
     let name = tag(subject().digest).unwrap();
     let both = Barrier::new(2);
-    let wait = move |_: &_, reply: Reply| {
+    let in_step = move |_: &_, honest: &dyn Fn() -> Reply| {
+        both.wait();
+        let reply = honest();
         both.wait();
         reply
     };
-    server.fault(Fault::change("PUT", &format!("/manifests/{name}"), wait).times(2));
+    server.fault(Fault::around("PUT", &format!("/manifests/{name}"), in_step).times(2));
     let store = store(server.host(), "a");
     let (subject, one, other) = (subject(), artifact(SBOM, "1"), artifact(SBOM, "2"));
     let attached = futures_util::future::try_join(
