@@ -43,14 +43,7 @@ pub(super) fn check(request: &FixRequest, plan: &FixPlan) -> Judged {
         }
     }
     for row in plan.rows.iter().filter(|row| row.status == Status::Covered) {
-        let affected = |one: &Affected| {
-            let fixed = one.fixed_in.as_ref().is_some_and(|fixed| row.version >= *fixed);
-            one.platform == row.platform
-                && one.introduced.minor() == row.version.minor()
-                && row.version >= one.introduced
-                && !fixed
-                && one.excluded.iter().all(|e| e.version != row.version)
-        };
+        let affected = |one: &Affected| one.platform == row.platform && one.means(&row.version);
         if !request.affected.iter().any(affected) {
             different.push(format!("{} {}, which is not affected", row.platform, row.version));
         }

@@ -167,11 +167,9 @@ pub(super) fn of_request(path: &Path) -> Result<Fix, Failure> {
                 "affected[{i}].versions: entries are for exact versions [list them, or plan the request with an update graph and render the plan]"
             )));
         }
-        for version in &affected.versions {
-            if !affected.excluded.iter().any(|e| e.version == *version) {
-                let place = (affected.platform, version.clone());
-                fix.places.insert(place, (image.clone(), None));
-            }
+        for version in affected.versions.iter().filter(|version| affected.means(version)) {
+            let place = (affected.platform, version.clone());
+            fix.places.insert(place, (image.clone(), None));
         }
     }
     Ok(fix)
