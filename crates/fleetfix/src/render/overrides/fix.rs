@@ -49,7 +49,7 @@ pub(super) fn of_bundles(fixes: &Fixes) -> Result<Vec<Fix>, Failure> {
     for contents in &fixes.withdrawn {
         all.push(given_back(contents));
     }
-    for contents in &fixes.paused {
+    for contents in fixes.paused.iter().chain(&fixes.expired) {
         all.push(held(&contents.bundle));
     }
     let nothing = all.iter().all(|fix| fix.places.is_empty() && fix.given_back.is_empty());
@@ -122,7 +122,7 @@ fn given_back(contents: &Contents) -> Fix {
     fix
 }
 
-/// The places of a bundle that is paused.
+/// The places of a bundle that is paused or over.
 fn held(bundle: &FixBundle) -> Fix {
     let mut fix = Fix { label: bundle.id.to_string(), ..Fix::default() };
     if bundle.component.as_str() == HYPERSHIFT {

@@ -96,6 +96,9 @@ fn a_withdrawn_bundle_gives_back_what_stood_there() {
     // While the one that takes its place is paused, its entry stays.
     let waits = Fixes { paused: vec![contents()], ..withdrawn(contents()) };
     assert_eq!(after(&waits, Some(NEW)).unwrap().as_deref(), Some(NEW));
+    // So it does where that one is over before it was rendered.
+    let over = Fixes { expired: vec![contents()], ..withdrawn(contents()) };
+    assert_eq!(after(&over, Some(NEW)).unwrap().as_deref(), Some(NEW));
     // An active one for the same place goes before.
     let both = Fixes { withdrawn: vec![contents()], ..active(contents()) };
     assert_eq!(after(&both, Some(NEW)).unwrap().as_deref(), Some(NEW));
