@@ -43,16 +43,17 @@ fn waived(more: &str) -> String {
 fn built(chain: &Chain, text: &str) -> String {
     fs::write(chain.lab.bench.path("request.yaml"), text).unwrap();
     let bundle = chain.build();
-    approved(chain, &bundle);
+    approved(chain, &bundle, SURVIVES);
     bundle
 }
 
-fn approved(chain: &Chain, bundle: &str) {
+/// Both approvers accept a finding.
+pub(super) fn approved(chain: &Chain, bundle: &str, finding: &str) {
     for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
         let approval = format!("{name}.approval");
         let _ = fs::remove_file(chain.lab.bench.path(&approval));
         let who = ["approve", "--bundle", bundle, "--principal", name, "--channel", CHANNEL];
-        let what = ["--reason", "read", "--approval", &approval, "--accept", SURVIVES];
+        let what = ["--reason", "read", "--approval", &approval, "--accept", finding];
         let key = keys::flags(&chain.lab.clients, key);
         let args = who.iter().chain(&what).map(|arg| (*arg).to_owned()).chain(key);
         chain.lab.bench.run("fleetfix", args).success();
@@ -328,7 +329,7 @@ fn a_release_is_found_where_the_plan_found_it() {
     chain.sign().success();
     chain.attest().success();
     let bundle = chain.bundle().success().json()["bundle"].as_str().unwrap().to_owned();
-    approved(&chain, &bundle);
+    approved(&chain, &bundle, SURVIVES);
     chain.init().success();
     chain.publish(&bundle, &["alice", "bob"]).success();
 

@@ -9,6 +9,7 @@ use fleetfix_tests::child::Output;
 use fleetfix_tests::lab::Place;
 use fleetfix_tests::request;
 
+use super::clusters::approved;
 use super::{HyperShift, entries};
 use crate::plan::upstream::{Image, Upstream, but, request as short_request};
 use crate::refusals::one_line;
@@ -195,7 +196,6 @@ fn supersede(chain: &Chain, more: &str) {
 #[test]
 fn what_supersedes_another_replaces_its_entries() {
     let chain = Chain::new(Place::Layout);
-    let bench = &chain.lab.bench;
     let first = chain.build();
     chain.release(&first);
     let base = format!(
@@ -315,4 +315,31 @@ fn what_a_fix_that_is_over_superseded_stays() {
     let rendered = render(&chain, &[]).success().says("has expired").json();
     assert_eq!(rendered["changes"], serde_json::json!([]), "{rendered}");
     assert_eq!(fs::read_to_string(file(&chain)).unwrap(), before);
+}
+
+/// An entry knows platform and version of a cluster, and nothing else: that it reaches others than those
+/// that are meant is found in the plan, and rendered where somebody accepted it.
+#[test]
+fn clusters_that_an_entry_cannot_tell_apart() {
+    let chain = Chain::new(Place::Layout);
+    let write = |text: &str| fs::write(chain.lab.bench.path("request.yaml"), text).unwrap();
+    let finding = "delivery/aws/4.20/targets";
+    for selector in ["region: eu-west-1", "managementCluster: m1", "clusterId: c1", "label: a=b"] {
+        let text = format!("{}targets: {{include: [{{{selector}}}]}}\n", request::text_420());
+        write(&text);
+        chain.lab.plan().code(10).says(finding);
+    }
+    let targets =
+        "targets: {minControlPlaneOperator: 4.20.2, exclude: [{region: us-gov-west-1}]}\n";
+    let waiver = format!("waivers: [{{finding: {finding}, by: alice, reason: none there}}]\n");
+    write(&format!("{}{targets}{waiver}", request::text_420()));
+    let bundle = chain.build();
+    approved(&chain, &bundle, finding);
+    chain.init().success();
+    chain.publish(&bundle, &["alice", "bob"]).success();
+    // 4.20.1 runs an older control plane operator than the fix needs.
+    let left = "AWS 4.20.1 is below control plane operator 4.20.2";
+    render(&chain, &[]).success().says(left).says("1 entries added");
+    let there = fs::read_to_string(file(&chain)).unwrap();
+    assert_eq!(entries(&there).into_iter().map(|e| e.1).collect::<Vec<_>>(), ["4.20.2"]);
 }

@@ -268,7 +268,9 @@ fn a_superseded_fix_leaves_no_version_behind() {
     let supersedes = [FixReference { id: "FIX-1".parse().unwrap(), revision: None }];
     let wrong = conflicts(1, &covered(1..4), &supersedes, &wide);
     assert_eq!(blocking(&wrong), ["conflict/fix-1/uncovered"]);
-    assert!(wrong[0].message.contains("covers `hypershift` on AWS 4.20.8, which the plan does not"));
+    assert!(
+        wrong[0].message.contains("covers `hypershift` on AWS 4.20.8, which the plan does not")
+    );
     assert!(wrong[0].waivable);
     assert!(conflicts(1, &covered(1..9), &supersedes, &wide).is_empty());
     // Another component loses its fix everywhere, which only somebody's word allows.
