@@ -307,6 +307,21 @@ fn an_ended_waiver_is_none() {
     let output = render(&chain, "annotations", &[]);
     one_line(&output, 10, "its waiver ended 2026-06-01T06:00:00Z");
     one_line(&output, 10, SURVIVES);
+    // No task works on such a plan any more, and nobody approves it.
+    let tag = format!("{}-r1", request::FIX_ID.to_lowercase());
+    let bundle = format!("{}:{tag}", chain.lab.at("build/bundles"));
+    let read = ["approve", "--bundle", &bundle];
+    let tasks = [
+        ("patch", chain.lab.patch()),
+        ("sign", chain.sign()),
+        ("attest", chain.attest()),
+        ("bundle", chain.bundle()),
+        ("approve", chain.lab.bench.run("fleetfix", read)),
+    ];
+    for (task, output) in tasks {
+        assert_eq!(output.code, Some(10), "{task}: {output}");
+        output.says(SURVIVES);
+    }
 }
 
 /// Where the plan looked for the release image is where it is.

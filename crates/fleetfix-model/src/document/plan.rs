@@ -169,9 +169,10 @@ impl FixPlan {
         Ok(())
     }
 
-    /// The findings that stop the plan.
-    pub fn blocking(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.blocks())
+    /// The findings that stop the plan at a time. The plan itself does not depend on it: whoever works
+    /// on a plan asks anew.
+    pub fn stopping(&self, now: Timestamp) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.stops(now))
     }
 
     /// The fix of a release line.

@@ -8,7 +8,7 @@ use fleetfix_model::document::channel::{BundleState, ChannelBundle};
 use fleetfix_model::document::{FixBundle, FixPlan, FixRequest};
 use fleetfix_model::name::ChannelName;
 use fleetfix_model::{Reference, Repository, Timestamp};
-use fleetfix_plan::finding::{refusal, stopping};
+use fleetfix_plan::finding::refusal;
 use fleetfix_registry::{Client, RegistryArgs};
 use fleetfix_task::{Context, Failure};
 use fleetfix_trust::TrustArgs;
@@ -174,7 +174,7 @@ async fn of_entry(
 /// nobody's acceptance any more.
 fn active(verified: &VerifiedBundle, now: Timestamp) -> Result<Contents, Failure> {
     let contents = contents(verified);
-    let stopping = stopping(&contents.plan, now);
+    let stopping: Vec<_> = contents.plan.stopping(now).collect();
     if stopping.is_empty() {
         return Ok(contents);
     }

@@ -15,7 +15,7 @@ use fleetfix_model::{
     Class, Digest, HostedPlatform, Minor, Reference, Repository, Timestamp, Version, canonical,
     yaml,
 };
-use fleetfix_plan::finding::{refusal, stopping};
+use fleetfix_plan::finding::refusal;
 use fleetfix_task::{Failure, file};
 
 use super::pull_request;
@@ -221,7 +221,7 @@ pub(super) fn of_plan(path: &Path, now: Timestamp) -> Result<Fix, Failure> {
     let plan: FixPlan = document::from_canonical(&name, &bytes)?;
     let refuse = |class: Class, why: String| Failure::new(class, why).about(&name);
     only_hypershift(plan.component.as_str()).map_err(|why| refuse(Class::Input, why))?;
-    let stopping = stopping(&plan, now);
+    let stopping: Vec<_> = plan.stopping(now).collect();
     if !stopping.is_empty() {
         return Err(Failure::refused(refusal(&name, &stopping)));
     }
