@@ -175,8 +175,7 @@ fn files<'a>(fix: &'a PlannedFix, platform: &Platform) -> Result<Vec<PatchedFile
     fix.files
         .iter()
         .map(|file| {
-            let content = file.contents.iter().find(|c| c.architecture == platform.architecture);
-            content
+            file.content(&platform.architecture)
                 .map(|content| PatchedFile { path: &file.path, planned: file, content })
                 .ok_or_else(|| Error::NoContent {
                     path: file.path.clone(),

@@ -98,8 +98,7 @@ fn write(
     dir: &Path,
     contents: &mut Files,
 ) -> Result<Change, Error> {
-    let content = file.contents.iter().find(|c| c.architecture == architecture);
-    let content = content.ok_or_else(|| Error::NoContent {
+    let content = file.content(architecture).ok_or_else(|| Error::NoContent {
         base: name(&base.repository, base.digest),
         architecture: architecture.to_owned(),
         what: format!("the plan has no content of {}", file.path),
