@@ -174,10 +174,10 @@ mod tests {
     #[test]
     fn a_policy_names_whomever_the_request_names() {
         let names = ["null", "true", "12", "1e3", "no", "amir"];
-        let named = names.iter().map(|name| name.parse().unwrap()).collect();
+        let strangers = names.iter().map(|name| name.parse().unwrap()).collect();
         let public = SigningKey::generate().unwrap().public_key().to_pem();
         let people = [("laptop", "builder", public.clone()), ("amir", "approver", public.clone())];
-        let text = policy_text(&people, &named, &public);
+        let text = policy_text(&people, &strangers, &public);
         let policy: TrustPolicy = from_yaml("policy.yaml", text.as_bytes()).unwrap();
         let mut there: Vec<&str> = policy.principals.iter().map(|p| p.name.as_str()).collect();
         there.sort_unstable();

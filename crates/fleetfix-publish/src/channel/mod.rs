@@ -4,11 +4,11 @@ mod error;
 
 use fleetfix_audit::channel::conflict::{self, Conflict};
 use fleetfix_hypershift::conflict::uncovered;
+use fleetfix_model::Version;
 use fleetfix_model::document::channel::{BundleState, ChannelBundle};
 use fleetfix_model::document::finding::Finding;
 use fleetfix_model::document::{Channel, FixBundle, FixPlan};
 use fleetfix_model::name::FixId;
-use fleetfix_model::Version;
 
 pub use error::Error;
 

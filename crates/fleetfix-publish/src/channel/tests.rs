@@ -226,10 +226,11 @@ fn what_takes_the_place_of_another_leaves_no_version_without_its_fix() {
             "{lost:?}"
         );
         // Somebody who may decide said that it may lose it.
-        let waived =
-            plan(&json!({"rows": [covered], "findings": [{"id": "conflict/a-1/uncovered", "level": "blocking",
+        let waived = plan(
+            &json!({"rows": [covered], "findings": [{"id": "conflict/a-1/uncovered", "level": "blocking",
             "message": "covers 4.20.2", "waivable": true,
-            "waiver": {"finding": "conflict/a-1/uncovered", "by": "ann", "reason": "gone"}}]}));
+            "waiver": {"finding": "conflict/a-1/uncovered", "by": "ann", "reason": "gone"}}]}),
+        );
         assert!(narrower(&wide("A-1"), new, &waived).is_ok());
     }
     // Its payload has the fix of the same request; what another fix mended it need not have.
