@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fleetfix-sign", &["model", "registry", "signer", "task", "trust"]),
     ("fleetfix-attest", &["model", "oci", "registry", "signer", "task", "trust"]),
     ("fleetfix-bundle", &["model", "registry", "task", "trust"]),
-    ("fleetfix-publish", &["audit", "model", "registry", "signer", "task", "trust"]),
+    ("fleetfix-publish", &["audit", "hypershift", "model", "registry", "signer", "task", "trust"]),
     ("fleetfix-verify", &["audit", "model", "registry", "task", "trust"]),
     (
         "fleetfix",

@@ -78,7 +78,7 @@ impl Task for Args {
     async fn run(self, context: &Context) -> Result<Outcome, Failure> {
         let attested = match (&self.plan, &self.from, &self.image) {
             (Some(plan), Some(from), None) => {
-                let planned = Planned::read(plan)?;
+                let planned = Planned::read(plan, context.now)?;
                 predicate::check_uri("--builder-id", &self.builder_id)?;
                 let (key, client) = (self.key.signing_key()?, self.registry.client()?);
                 self.planned(context, &planned, &client, from, &key).await?

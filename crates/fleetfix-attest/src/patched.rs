@@ -7,7 +7,7 @@ use fleetfix_model::document::plan::{
 };
 use fleetfix_model::document::{FixPlan, from_canonical};
 use fleetfix_model::name::{ImagePath, RepositoryPath, Tag};
-use fleetfix_model::{Digest, Platform, Repository, canonical};
+use fleetfix_model::{Digest, Platform, Repository, Timestamp, canonical};
 use fleetfix_registry::{Image, Store};
 use fleetfix_task::{Failure, file};
 
@@ -23,17 +23,17 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// Reads a plan file.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
+    /// Reads a plan file. `now` is when waivers are judged.
+    pub fn read(path: &Path, now: Timestamp) -> Result<Self, Failure> {
         let bytes = file::read_bounded(path, canonical::MAX_SIZE as u64)?;
         let plan = from_canonical(&path.display().to_string(), &bytes)?;
         // Canonical bytes are the only ones that were read, so theirs is the plan's digest.
-        Ok(Self::new(plan, Digest::of(&bytes))?)
+        Ok(Self::new(plan, Digest::of(&bytes), now)?)
     }
 
-    /// A plan with the digest of its canonical bytes, unless a finding blocks it.
-    pub fn new(plan: FixPlan, digest: Digest) -> Result<Self, Error> {
-        let findings: Vec<_> = plan.blocking().map(|f| f.id.to_string()).collect();
+    /// A plan with the digest of its canonical bytes, unless a finding stops it now.
+    pub fn new(plan: FixPlan, digest: Digest, now: Timestamp) -> Result<Self, Error> {
+        let findings: Vec<_> = plan.stopping(now).map(|f| f.id.to_string()).collect();
         if findings.is_empty() {
             return Ok(Self { plan, digest });
         }
@@ -175,8 +175,7 @@ fn files<'a>(fix: &'a PlannedFix, platform: &Platform) -> Result<Vec<PatchedFile
     fix.files
         .iter()
         .map(|file| {
-            let content = file.contents.iter().find(|c| c.architecture == platform.architecture);
-            content
+            file.content(&platform.architecture)
                 .map(|content| PatchedFile { path: &file.path, planned: file, content })
                 .ok_or_else(|| Error::NoContent {
                     path: file.path.clone(),

@@ -299,15 +299,20 @@ fn what_cannot_be_attested() {
     bad_builder.builder_id = "local".into();
     assert_eq!(run(bad_builder).unwrap_err().class(), Class::Usage);
 
-    let mut blocked = place.plan.clone();
-    for finding in &mut blocked.findings {
+    let (mut unwaived, mut over) = (place.plan.clone(), place.plan.clone());
+    for finding in &mut unwaived.findings {
         finding.waiver = None;
     }
-    let bytes = blocked.to_canonical().unwrap();
-    std::fs::write(place.dir.path().join("plan.json"), bytes).unwrap();
-    let failure = run(place.args()).unwrap_err();
-    assert_eq!(failure.class(), Class::Refused, "{failure}");
-    assert!(failure.line().contains("coverage/4.20.7"), "{failure}");
+    for waiver in over.findings.iter_mut().filter_map(|finding| finding.waiver.as_mut()) {
+        waiver.expires = Some(Timestamp::from_unix(1_800_000_000).unwrap());
+    }
+    for blocked in [unwaived, over] {
+        let bytes = blocked.to_canonical().unwrap();
+        std::fs::write(place.dir.path().join("plan.json"), bytes).unwrap();
+        let failure = run(place.args()).unwrap_err();
+        assert_eq!(failure.class(), Class::Refused, "{failure}");
+        assert!(failure.line().contains("coverage/4.20.7"), "{failure}");
+    }
     assert!(place.attached(index).is_empty());
 }
 

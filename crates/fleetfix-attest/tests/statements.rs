@@ -24,7 +24,7 @@ fn plan() -> FixPlan {
 
 fn planned(plan: FixPlan) -> Planned {
     let digest = plan.canonical_digest().unwrap();
-    Planned::new(plan, digest).unwrap()
+    Planned::new(plan, digest, "2026-06-01T00:00:00Z".parse().unwrap()).unwrap()
 }
 
 fn children() -> Vec<(Platform, Digest)> {

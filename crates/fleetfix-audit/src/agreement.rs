@@ -73,13 +73,7 @@ fn fields(Documents { plan, bundle, .. }: Documents<'_>) -> Judged {
 
 /// A plan that a finding stops is never published; a waiver covers one until it ends.
 fn findings(plan: &FixPlan, time: Timestamp) -> Judged {
-    let blocking = plan.findings.iter().filter(|finding| {
-        let ended = finding.waiver.as_ref().and_then(|w| w.expires).is_some_and(|end| end <= time);
-        let mut judged = (*finding).clone();
-        judged.waiver = judged.waiver.filter(|_| !ended);
-        judged.blocks()
-    });
-    let ids: Vec<String> = blocking.map(|finding| finding.id.to_string()).collect();
+    let ids: Vec<String> = plan.stopping(time).map(|finding| finding.id.to_string()).collect();
     list_empty("findings", &ids, "blocking, and no waiver covers it:")
 }
 

@@ -304,7 +304,7 @@ fn not_planned(fixed: &FixedPlatform, plan: &FixPlan, image: &PatchedImage) -> V
         .files
         .iter()
         .map(|file| {
-            let content = file.contents.iter().find(|one| one.architecture == *architecture)?;
+            let content = file.content(architecture)?;
             Some(FixedFile::of(file, content))
         })
         .collect();

@@ -32,9 +32,9 @@ pub enum Error {
         /// The revision of the plan.
         revision: u32,
     },
-    /// The plan has a finding that nobody waived.
+    /// The plan has a finding that nobody waived, or whose waiver is over.
     #[error(
-        "plan of {id} is blocked by {findings} [mend the request, or have each waived in it, and plan again]"
+        "plan of {id} is blocked by {findings} [mend the request, or have each waived in it for as long as it takes, and plan again]"
     )]
     Blocked {
         /// The fix.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fleetfix_model::document::{FixPlan, FixRequest, from_canonical, from_yaml};
 use fleetfix_model::name::RepositoryPath;
-use fleetfix_model::{Digest, ToCanonical, canonical, yaml};
+use fleetfix_model::{Digest, Timestamp, ToCanonical, canonical, yaml};
 use fleetfix_task::{Failure, file};
 
 use crate::Error;
@@ -21,18 +21,18 @@ pub struct Input {
 }
 
 impl Input {
-    /// Reads the files.
-    pub fn read(request: &Path, plan: &Path) -> Result<Self, Failure> {
+    /// Reads the files. `now` is when waivers are judged.
+    pub fn read(request: &Path, plan: &Path, now: Timestamp) -> Result<Self, Failure> {
         let name = |path: &Path| path.display().to_string();
         let bytes = file::read_bounded(request, yaml::MAX_SIZE as u64)?;
         let request = from_yaml(&name(request), &bytes)?;
         let bytes = file::read_bounded(plan, canonical::MAX_SIZE as u64)?;
         let plan = from_canonical(&name(plan), &bytes)?;
-        Ok(Self::new(request, plan)?)
+        Ok(Self::new(request, plan, now)?)
     }
 
-    /// The plan must follow from this very request, and nothing in it may stop it.
-    pub fn new(request: FixRequest, plan: FixPlan) -> Result<Self, Error> {
+    /// The plan must follow from this very request, and nothing in it may stop it now.
+    pub fn new(request: FixRequest, plan: FixPlan, now: Timestamp) -> Result<Self, Error> {
         let given = request.canonical_digest().map_err(Error::Canonical)?;
         if given != plan.request {
             return Err(Error::OtherRequest { id: plan.id, planned: plan.request, given });
@@ -40,7 +40,7 @@ impl Input {
         if request.fix_id().as_ref() != Some(&plan.id) || request.revision() != plan.revision {
             return Err(Error::OtherFix { id: plan.id, revision: plan.revision });
         }
-        let findings: Vec<String> = plan.blocking().map(|f| f.id.to_string()).collect();
+        let findings: Vec<String> = plan.stopping(now).map(|f| f.id.to_string()).collect();
         if !findings.is_empty() {
             return Err(Error::Blocked { id: plan.id, findings: findings.join(", ") });
         }

@@ -87,7 +87,7 @@ impl Task for Args {
             return Err(Error::Fleet { fleet: self.fleet }.into());
         }
         let builders = self.builders()?;
-        let input = Input::read(&self.request, &self.plan)?;
+        let input = Input::read(&self.request, &self.plan, context.now)?;
         let client = self.registry.client()?;
         let parts = self.parts(context, &client, &input, &builders).await?;
         let bundle = document::bundle(&input, &self.fleet, parts)?;

@@ -49,8 +49,10 @@ fn plan() -> FixPlan {
     from_canonical("plan", &plan.to_canonical().unwrap()).unwrap()
 }
 
+const NOW: &str = "2026-06-01T00:00:00Z";
+
 fn input() -> Input {
-    Input::new(request(), plan()).unwrap()
+    Input::new(request(), plan(), NOW.parse().unwrap()).unwrap()
 }
 
 fn fleet() -> Repository {
@@ -168,13 +170,18 @@ fn request_and_plan_belong_together() {
         finding.waiver = None;
     }
     let refused = |request: FixRequest, plan: FixPlan, part: &str| {
-        let error = Input::new(request, plan).unwrap_err();
+        let error = Input::new(request, plan, NOW.parse().unwrap()).unwrap_err();
         assert_eq!(error.class(), Class::Refused, "{error}");
         assert!(error.to_string().contains(part), "{error}");
     };
     refused(other, plan(), "not from the given one");
     refused(request(), revision, "another fix or revision");
     refused(request(), blocked, "coverage/4.20.7");
+    let mut over = plan();
+    for waiver in over.findings.iter_mut().filter_map(|finding| finding.waiver.as_mut()) {
+        waiver.expires = Some(NOW.parse().unwrap());
+    }
+    refused(request(), over, "coverage/4.20.7");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use fleetfix_model::{HostedPlatform, Version};
 use crate::Error;
 use crate::coverage::Coverage;
 use crate::coverage::range::listed;
-use crate::finding::{finding, refusal};
+use crate::finding::{finding, refusal, spelled};
 
 /// The fix that is planned.
 #[derive(Clone, Copy, Debug)]
@@ -67,19 +67,23 @@ fn against(ours: Ours<'_>, bundle: &FixBundle) -> Result<Vec<Finding>, Error> {
         );
         return Ok(vec![refusal(&path, message)?]);
     }
-    if bundle.component != *ours.component {
-        return Ok(Vec::new());
+    if replaced {
+        let status = |platform, version: &Version| {
+            ours.coverage.get(&(platform, version.clone())).map(|covered| covered.status)
+        };
+        let lost = uncovered(bundle, ours.id, ours.component, status);
+        let finding = lost.map(|lost| {
+            let message = format!(
+                "{told} is superseded and covers `{}` on {}, which the plan does not: clusters there would lose its fix; cover them as well",
+                bundle.component,
+                lost.places()
+            );
+            finding(FindingLevel::Blocking, &lost.finding, message)
+        });
+        return finding.into_iter().collect();
     }
-    let (both, only_theirs) = compared(ours.coverage, bundle);
-    if replaced && !only_theirs.is_empty() {
-        let message = format!(
-            "{told} is superseded and covers {}, which the plan does not: clusters there would lose its fix; cover them as well",
-            places(&only_theirs)
-        );
-        let uncovered = format!("{path}/uncovered");
-        return Ok(vec![finding(FindingLevel::Blocking, &uncovered, message)?]);
-    }
-    if replaced || both.is_empty() {
+    let both = both(ours, bundle);
+    if both.is_empty() {
         return Ok(Vec::new());
     }
     let message = format!(
@@ -98,21 +102,53 @@ fn names(references: &[FixReference], id: &FixId, revision: u32) -> bool {
 
 type Places = BTreeSet<(HostedPlatform, Version)>;
 
-/// What both cover, and what only the bundle does. A payload that has our fix need not have theirs.
-fn compared(coverage: &Coverage, bundle: &FixBundle) -> (Places, Places) {
-    let mut both = Places::new();
-    let mut only_theirs = Places::new();
-    for affects in &bundle.affects {
-        for version in &affects.versions {
-            let place = (affects.platform, version.version.clone());
-            let status = coverage.get(&place).map(|covered| covered.status);
-            match status {
-                Some(Status::Covered | Status::Unreleased) => both.insert(place),
-                _ => only_theirs.insert(place),
-            };
-        }
+/// What both cover.
+fn both(ours: Ours<'_>, bundle: &FixBundle) -> Places {
+    let covered = |place: &(HostedPlatform, Version)| {
+        let status = ours.coverage.get(place).map(|covered| covered.status);
+        matches!(status, Some(Status::Covered | Status::Unreleased))
+    };
+    let places = of_bundle(bundle).filter(covered);
+    places.filter(|_| bundle.component == *ours.component).collect()
+}
+
+fn of_bundle(bundle: &FixBundle) -> impl Iterator<Item = (HostedPlatform, Version)> {
+    let affects = bundle.affects.iter();
+    affects.flat_map(|a| a.versions.iter().map(|v| (a.platform, v.version.clone())))
+}
+
+/// What only a bundle covers that is to go: clusters there would run older code.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Uncovered {
+    /// Name of the plan's finding that says so, which somebody may waive.
+    pub finding: String,
+    places: Places,
+}
+
+impl Uncovered {
+    /// Platforms and versions, for people.
+    pub fn places(&self) -> String {
+        places(&self.places)
     }
-    (both, only_theirs)
+}
+
+/// What clusters would lose if the fix `id` for `component`, whose rows have that `status`, took the
+/// place of `old`. A payload with the fix needs no new revision of it; what another fix mended it need
+/// not have. What is not released has no image yet.
+pub fn uncovered(
+    old: &FixBundle,
+    id: &FixId,
+    component: &ComponentTag,
+    status: impl Fn(HostedPlatform, &Version) -> Option<Status>,
+) -> Option<Uncovered> {
+    let kept = |(platform, version): &(HostedPlatform, Version)| match status(*platform, version) {
+        Some(Status::Covered) => old.component == *component,
+        Some(Status::FixedInPayload) => old.id == *id,
+        Some(Status::Gap | Status::NotAffected | Status::Unreleased) | None => false,
+    };
+    let places: Places = of_bundle(old).filter(|place| !kept(place)).collect();
+    let finding = spelled(&format!("conflict/{}/uncovered", old.id));
+    (!places.is_empty()).then_some(Uncovered { finding, places })
 }
 
 fn places(places: &Places) -> String {

@@ -15,7 +15,7 @@
 use fleetfix_model::document::delivery::{ComponentClass, Delivery, DeliveryMethod, DeliveryScope};
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::rollout::{Rollout, Selector, Targets};
-use fleetfix_model::name::ComponentTag;
+use fleetfix_model::name::{ComponentTag, FindingId};
 use fleetfix_model::{HostedPlatform, Minor};
 
 use crate::Error;
@@ -120,14 +120,54 @@ pub fn judge_rollout(
             cannot("max-parallel", "few clusters of a management cluster to roll at a time")?;
         }
     }
-    if let Some(targets) = targets {
-        let single =
-            |selector: &Selector| selector.cluster_id.is_some() || selector.label.is_some();
-        if targets.include.iter().chain(&targets.exclude).any(single) {
-            cannot("targets", "some clusters to be left out")?;
-        }
+    if targets.is_some_and(|targets| Reach::of(targets, delivery.platform) == Reach::Some) {
+        cannot(TARGETS, "some clusters to be left out")?;
     }
     Ok(findings)
+}
+
+/// Last part of the name of the finding about targets that overrides.yaml cannot keep.
+const TARGETS: &str = "targets";
+
+/// The finding that somebody must have waived where an entry reaches clusters that are not meant.
+pub fn targets_not_kept(platform: HostedPlatform, minor: Minor) -> Option<FindingId> {
+    format!("delivery/{}/{minor}/{TARGETS}", word(platform)).parse().ok()
+}
+
+/// Which clusters of a platform are meant. An entry of `overrides.yaml` knows platform and version and
+/// nothing else of a cluster.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Reach {
+    /// None of them.
+    None,
+    /// Some, by what an entry does not know of them.
+    Some,
+    /// All of them.
+    All,
+}
+
+impl Reach {
+    /// What the selectors mean on a platform.
+    pub fn of(targets: &Targets, platform: HostedPlatform) -> Self {
+        let any = |selectors: &[Selector]| {
+            selectors.iter().map(|s| Self::selected(s, platform)).max().unwrap_or(Self::None)
+        };
+        let included = if targets.include.is_empty() { Self::All } else { any(&targets.include) };
+        match (included, any(&targets.exclude)) {
+            (Self::None, _) | (_, Self::All) => Self::None,
+            (included, Self::None) => included,
+            (Self::Some | Self::All, Self::Some) => Self::Some,
+        }
+    }
+
+    fn selected(selector: &Selector, on: HostedPlatform) -> Self {
+        let Selector { platform, region, management_cluster, cluster_id, label } = selector;
+        if platform.is_some_and(|platform| platform != on) {
+            return Self::None;
+        }
+        let more = [region, management_cluster, cluster_id, label];
+        if more.iter().any(|field| field.is_some()) { Self::Some } else { Self::All }
+    }
 }
 
 /// The way with the least reach, and why it is that.
@@ -243,6 +283,7 @@ mod tests {
     use ComponentClass as C;
     use DeliveryMethod as M;
     use HostedPlatform as P;
+    use serde_json::json;
 
     use super::*;
 
@@ -340,6 +381,48 @@ mod tests {
             let ids: Vec<String> = ids.iter().map(|id| format!("{prefix}{id}")).collect();
             let found = chosen(tag, class, platform, preferred);
             assert_eq!(found, (method, ids), "{tag} on {platform}, {preferred:?}");
+        }
+    }
+
+    /// Whatever names clusters by more than their platform cannot be kept by an entry.
+    #[test]
+    fn which_clusters_an_entry_reaches() {
+        let table = [
+            (json!({}), P::Aws, Reach::All),
+            (json!({"minHypershiftOperator": "0.1.74"}), P::Aws, Reach::All),
+            (json!({"include": [{"platform": "AWS"}]}), P::Aws, Reach::All),
+            (json!({"include": [{"platform": "AWS"}]}), P::Azure, Reach::None),
+            (json!({"exclude": [{"platform": "AWS"}]}), P::Aws, Reach::None),
+            (json!({"exclude": [{"platform": "AWS"}]}), P::Azure, Reach::All),
+            (json!({"include": [{"region": "eu"}]}), P::Aws, Reach::Some),
+            (json!({"include": [{"region": "eu"}, {"platform": "AWS"}]}), P::Aws, Reach::All),
+            (json!({"exclude": [{"region": "eu"}]}), P::Aws, Reach::Some),
+            (json!({"exclude": [{"region": "eu", "platform": "Azure"}]}), P::Aws, Reach::All),
+            (json!({"include": [{"managementCluster": "m"}]}), P::Aws, Reach::Some),
+            (json!({"exclude": [{"clusterId": "c"}]}), P::Aws, Reach::Some),
+            (json!({"exclude": [{"label": "a=b"}]}), P::Aws, Reach::Some),
+            (
+                json!({"include": [{"region": "eu"}], "exclude": [{"platform": "AWS"}]}),
+                P::Aws,
+                Reach::None,
+            ),
+        ];
+        let minor: Minor = "4.20".parse().unwrap();
+        for (targets, platform, reach) in table {
+            let targets: Targets = serde_json::from_value(targets).unwrap();
+            assert_eq!(Reach::of(&targets, platform), reach, "{targets:?} on {platform}");
+            let delivery = Delivery {
+                platform,
+                minor,
+                method: M::OverridesYaml,
+                scope: DeliveryScope::Version,
+                ends_with_upgrade: true,
+                reason: String::new(),
+            };
+            let found = judge_rollout(&delivery, None, Some(&targets)).unwrap();
+            let ids: Vec<FindingId> = found.into_iter().map(|finding| finding.id).collect();
+            let expected = targets_not_kept(platform, minor).filter(|_| reach == Reach::Some);
+            assert_eq!(ids, Vec::from_iter(expected), "{targets:?} on {platform}");
         }
     }
 }

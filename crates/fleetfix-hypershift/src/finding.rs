@@ -13,14 +13,20 @@ pub fn finding(
     path: &str,
     message: impl Into<String>,
 ) -> Result<Finding, Error> {
-    let spelled: String = path
+    let id = spelled(path).parse().map_err(Error::FindingName)?;
+    Ok(Finding { id, level, message: message.into(), waivable: true, waiver: None })
+}
+
+/// A path as the name of its finding.
+pub(crate) fn spelled(path: &str) -> String {
+    let mut spelled: String = path
         .chars()
         .map(|c| c.to_ascii_lowercase())
         .map(|c| if c.is_ascii_alphanumeric() || "._-/".contains(c) { c } else { '-' })
         .take(200)
         .collect();
-    let id = spelled.trim_end_matches(['.', '_', '-', '/']).parse().map_err(Error::FindingName)?;
-    Ok(Finding { id, level, message: message.into(), waivable: true, waiver: None })
+    spelled.truncate(spelled.trim_end_matches(['.', '_', '-', '/']).len());
+    spelled
 }
 
 /// A finding that stops the plan and that nobody can waive: what would be done has no effect, or

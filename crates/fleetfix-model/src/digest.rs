@@ -40,10 +40,13 @@ impl Digest {
         hex::encode(self.0)
     }
 
+    /// Hex digits of [`short`](Self::short).
+    pub(crate) const SHORT: usize = 12;
+
     /// The first 12 hex digits: enough to tell things apart in a tag or a table, never an identity.
     pub fn short(&self) -> String {
         let mut hex = self.hex();
-        hex.truncate(12);
+        hex.truncate(Self::SHORT);
         hex
     }
 }

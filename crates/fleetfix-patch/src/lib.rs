@@ -29,7 +29,7 @@ use std::sync::Arc;
 use clap::{ArgGroup, Parser};
 use fleetfix_model::document::{FixPlan, from_canonical};
 use fleetfix_model::name::{Commit, FindingId, ImagePath};
-use fleetfix_model::{Reference, Repository, canonical, media};
+use fleetfix_model::{Reference, Repository, Timestamp, canonical, media};
 use fleetfix_registry::RegistryArgs;
 use fleetfix_task::{Context, Failure, Outcome, ResultPath, Task, file};
 
@@ -134,7 +134,7 @@ impl Task for Args {
             let (changes, files, held) = Box::pin(read).await?;
             (vec![Job { changes, ..job }], files, held)
         } else {
-            let (jobs, files) = self.jobs()?;
+            let (jobs, files) = self.jobs(context.now)?;
             (jobs, files, Held::default())
         };
         let report = Box::pin(patch(&client, jobs, files, &settings, context)).await?;
@@ -148,12 +148,13 @@ impl Task for Args {
 }
 
 impl Args {
-    /// What is to be done, checked as far as it can be without a registry.
-    pub fn jobs(&self) -> Result<(Vec<Job>, Files), Error> {
+    /// What is to be done, checked as far as it can be without a registry. `now` is when the plan's
+    /// waivers are judged.
+    pub fn jobs(&self, now: Timestamp) -> Result<(Vec<Job>, Files), Error> {
         if let (Some(path), Some(to)) = (&self.plan, &self.to) {
             let bytes = file::read_bounded(path, canonical::MAX_SIZE as u64)?;
             let plan: FixPlan = from_canonical(&path.display().to_string(), &bytes)?;
-            return planned::jobs(&plan, &self.files, to);
+            return planned::jobs(&plan, &self.files, to, now);
         }
         let job = self.job(Changes::Same(Vec::new()))?;
         let (changes, files) = directory::read(&self.files, self.create, &self.remove)?;

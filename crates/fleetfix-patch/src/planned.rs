@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use fleetfix_model::document::FixPlan;
 use fleetfix_model::document::plan::{BaseImage, PlannedFile, PlannedFix};
 use fleetfix_model::document::request::FileMode;
-use fleetfix_model::{Reference, Repository};
+use fleetfix_model::{Reference, Repository, Timestamp};
 use fleetfix_oci::change::{Action, Change};
 use fleetfix_oci::metadata::Mtime;
 
@@ -14,9 +14,15 @@ use crate::Error;
 use crate::error::name;
 use crate::job::{Changes, Files, Job, Pinned};
 
-/// Reads the jobs of `plan`, whose files lie below `files`. Images go to `to/<component>`.
-pub fn jobs(plan: &FixPlan, files: &Path, to: &Repository) -> Result<(Vec<Job>, Files), Error> {
-    let findings: Vec<_> = plan.blocking().map(|finding| finding.id.to_string()).collect();
+/// Reads the jobs of `plan`, whose files lie below `files`. Images go to `to/<component>`. `now` is when
+/// waivers are judged.
+pub fn jobs(
+    plan: &FixPlan,
+    files: &Path,
+    to: &Repository,
+    now: Timestamp,
+) -> Result<(Vec<Job>, Files), Error> {
+    let findings: Vec<_> = plan.stopping(now).map(|finding| finding.id.to_string()).collect();
     if !findings.is_empty() {
         return Err(Error::Blocked { id: plan.id.clone(), findings: findings.join(", ") });
     }
@@ -92,8 +98,7 @@ fn write(
     dir: &Path,
     contents: &mut Files,
 ) -> Result<Change, Error> {
-    let content = file.contents.iter().find(|c| c.architecture == architecture);
-    let content = content.ok_or_else(|| Error::NoContent {
+    let content = file.content(architecture).ok_or_else(|| Error::NoContent {
         base: name(&base.repository, base.digest),
         architecture: architecture.to_owned(),
         what: format!("the plan has no content of {}", file.path),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use fleetfix_hypershift::finding::finding;
+use fleetfix_hypershift::finding::{finding, refusal};
 use fleetfix_hypershift::labels;
 use fleetfix_model::digest::Hasher;
 use fleetfix_model::document::finding::{Finding, FindingLevel};
@@ -234,7 +234,8 @@ async fn finished(
 }
 
 /// The commit that a finished image says it was built from, in the label that HyperShift's own gate
-/// reads (`verify-pr-in-image.sh`). What the request says must be the same: ancestry is judged on it.
+/// reads (`verify-pr-in-image.sh`). What the request says must be the same: ancestry is judged on it, and
+/// a plan of another commit than its request's is approved by nobody, so that no waiver helps.
 fn built_from(
     fix: &MinorFix,
     image: &Reference,
@@ -243,10 +244,14 @@ fn built_from(
     let named: BTreeSet<Option<&str>> =
         read.images.iter().map(|image| image.labels.get(VCS_REF).map(String::as_str)).collect();
     let commit = base::label(read);
+    let path = format!("image/{}/commit", fix.minor);
     let problem = match (&commit, &fix.commit) {
-        (Some(label), Some(said)) if label != said => format!(
-            "says in its label `{VCS_REF}` that it was built from {label}, and the request says {said}: name the commit that it was built from"
-        ),
+        (Some(label), Some(said)) if label != said => {
+            let message = format!(
+                "{image} says in its label `{VCS_REF}` that it was built from {label}, and the request says {said}: name the commit that it was built from"
+            );
+            return Ok((commit, Some(refusal(&path, message)?)));
+        }
         (Some(_), _) => return Ok((commit, None)),
         // Nothing is said: the plan lists the check as not made.
         (None, _) if named.iter().all(Option::is_none) => return Ok((None, None)),
@@ -261,7 +266,6 @@ fn built_from(
             )
         }
     };
-    let path = format!("image/{}/commit", fix.minor);
     let said = finding(FindingLevel::Blocking, &path, format!("{image} {problem}"))?;
     Ok((commit, Some(said)))
 }
@@ -314,7 +318,9 @@ mod tests {
             if let Some(found) = found {
                 assert!(found.message.contains(problem.unwrap()), "{}", found.message);
                 assert_eq!(found.id.as_str(), "image/4.20/commit");
-                assert!(found.blocks() && found.waivable);
+                assert!(found.blocks(), "{found:?}");
+                // Another commit than the request's: the plan would never be approved.
+                assert_eq!(found.waivable, problem == Some(none), "{found:?}");
             }
         }
     }

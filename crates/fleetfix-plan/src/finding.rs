@@ -4,8 +4,6 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fleetfix_hypershift::finding::{finding, refusal as refusal_of};
-use fleetfix_model::Timestamp;
-use fleetfix_model::document::FixPlan;
 use fleetfix_model::document::finding::{Finding, FindingLevel, Waiver};
 use fleetfix_model::document::plan::cleaned;
 use fleetfix_model::name::{FindingId, PrincipalName};
@@ -89,17 +87,6 @@ pub fn idle_names(
         refusal_of(&format!("waiver/{id}/by"), message)
     };
     waivers.iter().filter(|waiver| !approvers.contains(&waiver.by)).map(one).collect()
-}
-
-/// The findings that stop the plan now: nobody waived them, or the waiver is over. The plan itself
-/// does not depend on the time.
-pub fn stopping(plan: &FixPlan, now: Timestamp) -> Vec<&Finding> {
-    let over = |found: &Finding| {
-        let waiver = found.waiver.as_ref();
-        waiver.and_then(|waiver| waiver.expires).is_some_and(|expires| expires <= now)
-    };
-    let blocking = plan.findings.iter().filter(|f| f.level == FindingLevel::Blocking);
-    blocking.filter(|found| found.blocks() || over(found)).collect()
 }
 
 /// Why the plan is no good, on one line.

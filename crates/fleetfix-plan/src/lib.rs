@@ -129,7 +129,7 @@ impl Task for Args {
         if let Some(path) = &self.plan {
             file::write_atomic(path, &bytes)?;
         }
-        let stopping = finding::stopping(&plan, context.now);
+        let stopping: Vec<_> = plan.stopping(context.now).collect();
         let digest = Digest::of(&bytes);
         let file = self.plan.as_ref().map(|path| path.display().to_string());
         let written = Written {

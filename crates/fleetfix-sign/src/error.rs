@@ -9,9 +9,9 @@ use crate::identity::NotAnIdentity;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The plan has a finding that nobody waived.
+    /// The plan has a finding that nobody waived, or whose waiver is over.
     #[error(
-        "plan of {id} is blocked by {findings} [mend the request, or have each waived in it, and plan again]"
+        "plan of {id} is blocked by {findings} [mend the request, or have each waived in it for as long as it takes, and plan again]"
     )]
     Blocked {
         /// The fix.

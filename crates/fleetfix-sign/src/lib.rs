@@ -57,7 +57,7 @@ pub struct Args {
 
 impl Task for Args {
     async fn run(self, context: &Context) -> Result<Outcome, Failure> {
-        let chosen = target::Chosen::new(&self)?;
+        let chosen = target::Chosen::new(&self, context.now)?;
         let key = self.key.signing_key()?;
         let client = self.registry.client()?;
         let mut signed = Vec::new();

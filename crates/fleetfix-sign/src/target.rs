@@ -2,7 +2,7 @@
 
 use fleetfix_model::document::{FixPlan, from_canonical};
 use fleetfix_model::name::{RepositoryPath, Tag};
-use fleetfix_model::{Digest, Reference, Repository, canonical};
+use fleetfix_model::{Digest, Reference, Repository, Timestamp, canonical};
 use fleetfix_registry::{Client, Image, Store};
 use fleetfix_task::{Failure, file};
 
@@ -37,13 +37,13 @@ pub struct Target {
 }
 
 impl Chosen {
-    /// Reads the plan, or takes the image.
-    pub fn new(args: &Args) -> Result<Self, Failure> {
+    /// Reads the plan, or takes the image. `now` is when waivers are judged.
+    pub fn new(args: &Args, now: Timestamp) -> Result<Self, Failure> {
         match (&args.plan, &args.from, &args.fleet, &args.image) {
             (Some(plan), Some(from), Some(fleet), None) => {
                 let bytes = file::read_bounded(plan, canonical::MAX_SIZE as u64)?;
                 let plan = from_canonical(&plan.display().to_string(), &bytes)?;
-                Ok(Self::planned(&plan, from, fleet)?)
+                Ok(Self::planned(&plan, from, fleet, now)?)
             }
             (None, _, _, Some(image)) => {
                 let identity = match &args.docker_reference {
@@ -59,9 +59,15 @@ impl Chosen {
         }
     }
 
-    /// The images of `plan` below `from`, named as they will be below `fleet`.
-    pub fn planned(plan: &FixPlan, from: &Repository, fleet: &Repository) -> Result<Self, Error> {
-        let findings: Vec<_> = plan.blocking().map(|f| f.id.to_string()).collect();
+    /// The images of `plan` below `from`, named as they will be below `fleet`, unless a finding stops it
+    /// now.
+    pub fn planned(
+        plan: &FixPlan,
+        from: &Repository,
+        fleet: &Repository,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let findings: Vec<_> = plan.stopping(now).map(|f| f.id.to_string()).collect();
         if !findings.is_empty() {
             let findings = findings.join(", ");
             return Err(Error::Blocked { id: plan.id.clone(), findings });

@@ -18,8 +18,11 @@ fn plan() -> FixPlan {
     from_canonical("fix-plan.json", bytes).unwrap()
 }
 
+const NOW: &str = "2026-06-01T00:00:00Z";
+
 fn planned(plan: &FixPlan, fleet: &str) -> Result<Chosen, Error> {
-    Chosen::planned(plan, &"oci:build".parse().unwrap(), &fleet.parse().unwrap())
+    let (from, fleet) = ("oci:build".parse().unwrap(), fleet.parse().unwrap());
+    Chosen::planned(plan, &from, &fleet, NOW.parse().unwrap())
 }
 
 #[test]
@@ -51,11 +54,16 @@ fn a_directory_is_no_fleet() {
 
 #[test]
 fn a_blocked_plan_is_not_signed() {
-    let mut plan = plan();
-    for finding in &mut plan.findings {
+    let (mut unwaived, mut over) = (plan(), plan());
+    for finding in &mut unwaived.findings {
         finding.waiver = None;
     }
-    let error = planned(&plan, "quay.io/fleet").unwrap_err();
-    assert_eq!(error.class(), Class::Refused, "{error}");
-    assert!(error.to_string().contains("coverage/4.20.7"), "{error}");
+    for waiver in over.findings.iter_mut().filter_map(|finding| finding.waiver.as_mut()) {
+        waiver.expires = Some(NOW.parse().unwrap());
+    }
+    for plan in [unwaived, over] {
+        let error = planned(&plan, "quay.io/fleet").unwrap_err();
+        assert_eq!(error.class(), Class::Refused, "{error}");
+        assert!(error.to_string().contains("coverage/4.20.7"), "{error}");
+    }
 }

@@ -200,7 +200,7 @@ fn read_only(bundle: &Reference, mut shown: String, stopped: Option<Failure>) ->
 /// What keeps everybody from approving: a finding that stops the plan, or documents that differ, of which
 /// an approver reads but one.
 fn stopped(bundle: &Reference, documents: Documents<'_>, now: Timestamp) -> Option<Failure> {
-    let blocking: Vec<String> = documents.plan.blocking().map(|f| f.id.to_string()).collect();
+    let blocking: Vec<String> = documents.plan.stopping(now).map(|f| f.id.to_string()).collect();
     if !blocking.is_empty() {
         let failure =
             Failure::refused(format!("the plan has blocking findings: {}", blocking.join(", ")));

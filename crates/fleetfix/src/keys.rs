@@ -4,13 +4,16 @@
 //! `approver-alice.key`. A directory that people bring has the same names, and their `policy.yaml`.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use fleetfix_model::document::ApiVersion;
+use fleetfix_model::media;
 use fleetfix_model::name::PrincipalName;
+use fleetfix_plan::yaml::render;
 use fleetfix_signer::SigningKey;
 use fleetfix_task::{Failure, file};
 use fleetfix_trust::Sign as _;
+use serde_json::{Value, json};
 
 /// The keys that are made where none are given: (file, principal of the policy, role in it).
 const KEYS: &[(&str, Option<(&str, &str)>)] = &[
@@ -121,63 +124,63 @@ fn create_private_dir(dir: &Path) -> Result<(), Failure> {
     made.map_err(|source| fleetfix_task::Error::Write { path: dir.to_owned(), source }.into())
 }
 
-/// YAML that a person would write: two approvers who are not the builder, every predicate that the
-/// chain writes required.
+/// Two approvers who are not the builder, every predicate that the chain writes required.
 fn policy_text(
     people: &[(&str, &str, String)],
     named: &BTreeSet<PrincipalName>,
     release: &str,
 ) -> String {
-    let mut text = String::from(
-        "# Made by fleetfix for a rehearsal on one machine: whoever holds the key directory is everybody below.\n\
-         apiVersion: fleetfix.openshift.io/v1alpha1\nkind: TrustPolicy\n\
-         annotations:\n  fleetfix.openshift.io/rehearsal: keys and policy were generated on one machine\n\
-         principals:\n",
-    );
-    // Writing to a string does not fail.
-    for (name, role, public) in people {
+    let key = |(name, role, public): &(&str, &str, String)| {
         let kind = if *role == "builder" { "buildSystem" } else { "person" };
-        let _ = write!(text, "- name: {name}\n  kind: {kind}\n  keys:\n{}", public_key(public, 2));
-    }
-    for name in named.iter().filter(|name| people.iter().all(|(who, _, _)| *who != name.as_str())) {
-        let _ = write!(
-            text,
-            "- name: {name}\n  kind: person\n  identities:\n  - issuer: {NO_ISSUER}\n    subject: {name}\n"
-        );
-    }
-    text.push_str("roles:\n");
-    for role in ["builder", "approver"] {
+        json!({"name": name, "kind": kind, "keys": [{"publicKey": public}]})
+    };
+    let strangers =
+        named.iter().filter(|name| people.iter().all(|(who, _, _)| *who != name.as_str()));
+    let identity = |name: &PrincipalName| json!({"name": name, "kind": "person", "identities": [{"issuer": NO_ISSUER, "subject": name}]});
+    let principals: Vec<Value> = people.iter().map(key).chain(strangers.map(identity)).collect();
+    let roles = ["builder", "approver"].map(|role| {
         let holders: Vec<&str> =
             people.iter().filter(|(_, r, _)| *r == role).map(|(name, _, _)| *name).collect();
-        let _ = write!(
-            text,
-            "- role: {role}\n  principals: [{}]\n  threshold: {}\n",
-            holders.join(", "),
-            holders.len()
-        );
-    }
-    let _ = write!(text, "release:\n  keys:\n{}", public_key(release, 2));
-    text.push_str(
-        "separation:\n- role: approver\n  not: [requester, author, builder]\nrequired:\n",
+        json!({"role": role, "principals": holders, "threshold": holders.len()})
+    });
+    let required = [media::FIX_PREDICATE, media::SBOM_PREDICATE, media::PROVENANCE_PREDICATE].map(
+        |predicate| json!({"artefact": "image", "predicateType": predicate, "role": "builder", "count": 1}),
     );
-    for predicate in [
-        fleetfix_model::media::FIX_PREDICATE,
-        fleetfix_model::media::SBOM_PREDICATE,
-        fleetfix_model::media::PROVENANCE_PREDICATE,
-    ] {
-        let _ = write!(
-            text,
-            "- artefact: image\n  predicateType: {predicate}\n  role: builder\n  count: 1\n"
-        );
-    }
-    text
+    let policy = json!({
+        "apiVersion": ApiVersion::V1alpha1,
+        "kind": "TrustPolicy",
+        "annotations": {
+            "fleetfix.openshift.io/rehearsal": "keys and policy were generated on one machine",
+        },
+        "principals": principals,
+        "roles": roles,
+        "release": {"keys": [{"publicKey": release}]},
+        "separation": [{"role": "approver", "not": ["requester", "author", "builder"]}],
+        "required": required,
+    });
+    format!(
+        "# Made by fleetfix for a rehearsal on one machine: whoever holds the key directory is everybody below.\n{}",
+        render(&policy)
+    )
 }
 
-fn public_key(pem: &str, indent: usize) -> String {
-    let pad = " ".repeat(indent);
-    let mut text = format!("{pad}- publicKey: |\n");
-    for line in pem.lines() {
-        let _ = writeln!(text, "{pad}    {line}");
+#[cfg(test)]
+mod tests {
+    use fleetfix_model::document::{TrustPolicy, from_yaml};
+
+    use super::*;
+
+    /// Words that YAML reads as something else than text are names as well.
+    #[test]
+    fn a_policy_names_whomever_the_request_names() {
+        let names = ["null", "true", "12", "1e3", "no", "amir"];
+        let strangers = names.iter().map(|name| name.parse().unwrap()).collect();
+        let public = SigningKey::generate().unwrap().public_key().to_pem();
+        let people = [("laptop", "builder", public.clone()), ("amir", "approver", public.clone())];
+        let text = policy_text(&people, &strangers, &public);
+        let policy: TrustPolicy = from_yaml("policy.yaml", text.as_bytes()).unwrap();
+        let mut there: Vec<&str> = policy.principals.iter().map(|p| p.name.as_str()).collect();
+        there.sort_unstable();
+        assert_eq!(there, ["12", "1e3", "amir", "laptop", "no", "null", "true"]);
     }
-    text
 }

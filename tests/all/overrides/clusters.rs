@@ -43,16 +43,17 @@ fn waived(more: &str) -> String {
 fn built(chain: &Chain, text: &str) -> String {
     fs::write(chain.lab.bench.path("request.yaml"), text).unwrap();
     let bundle = chain.build();
-    approved(chain, &bundle);
+    approved(chain, &bundle, SURVIVES);
     bundle
 }
 
-fn approved(chain: &Chain, bundle: &str) {
+/// Both approvers accept a finding.
+pub(super) fn approved(chain: &Chain, bundle: &str, finding: &str) {
     for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
         let approval = format!("{name}.approval");
         let _ = fs::remove_file(chain.lab.bench.path(&approval));
         let who = ["approve", "--bundle", bundle, "--principal", name, "--channel", CHANNEL];
-        let what = ["--reason", "read", "--approval", &approval, "--accept", SURVIVES];
+        let what = ["--reason", "read", "--approval", &approval, "--accept", finding];
         let key = keys::flags(&chain.lab.clients, key);
         let args = who.iter().chain(&what).map(|arg| (*arg).to_owned()).chain(key);
         chain.lab.bench.run("fleetfix", args).success();
@@ -306,6 +307,21 @@ fn an_ended_waiver_is_none() {
     let output = render(&chain, "annotations", &[]);
     one_line(&output, 10, "its waiver ended 2026-06-01T06:00:00Z");
     one_line(&output, 10, SURVIVES);
+    // No task works on such a plan any more, and nobody approves it.
+    let tag = format!("{}-r1", request::FIX_ID.to_lowercase());
+    let bundle = format!("{}:{tag}", chain.lab.at("build/bundles"));
+    let read = ["approve", "--bundle", &bundle];
+    let tasks = [
+        ("patch", chain.lab.patch()),
+        ("sign", chain.sign()),
+        ("attest", chain.attest()),
+        ("bundle", chain.bundle()),
+        ("approve", chain.lab.bench.run("fleetfix", read)),
+    ];
+    for (task, output) in tasks {
+        assert_eq!(output.code, Some(10), "{task}: {output}");
+        output.says(SURVIVES);
+    }
 }
 
 /// Where the plan looked for the release image is where it is.
@@ -328,7 +344,7 @@ fn a_release_is_found_where_the_plan_found_it() {
     chain.sign().success();
     chain.attest().success();
     let bundle = chain.bundle().success().json()["bundle"].as_str().unwrap().to_owned();
-    approved(&chain, &bundle);
+    approved(&chain, &bundle, SURVIVES);
     chain.init().success();
     chain.publish(&bundle, &["alice", "bob"]).success();
 

@@ -10,6 +10,7 @@ use fleetfix_tests::lab::Place;
 use fleetfix_tests::registry::Kind;
 use fleetfix_tests::request;
 
+use super::clusters::approved;
 use super::{HyperShift, entries};
 use crate::plan::upstream::{Image, Upstream, but, request as short_request};
 use crate::refusals::one_line;
@@ -175,12 +176,27 @@ fn what_runs_is_not_replaced_by_what_was_not_made_from_it() {
     render(&chain, &[]).success().says("2 entries added, 1 replaced");
 }
 
+/// Publishes a fix that takes the place of the first one, with more in its request.
+fn supersede(chain: &Chain, more: &str) {
+    let path = chain.lab.bench.path("request.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace(&format!("[{}]", request::FIX_ID), "[OCPBUGS-2]");
+    // The commit stands in the image, so that 4.20 gets another one; 4.21 gets the same.
+    let text = text.replace(request::COMMIT_420, &"c".repeat(40));
+    let text = format!("{text}supersedes: [{{id: {}}}]\n{more}", request::FIX_ID);
+    fs::write(path, text).unwrap();
+    let second = chain.build();
+    for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
+        chain.approve(&second, name, key).success();
+    }
+    chain.publish(&second, &["alice", "bob"]).success();
+}
+
 /// A fix that takes the place of another: it needs nobody's word that it may replace the other's
 /// images, though it was made from what ran before them.
 #[test]
 fn what_supersedes_another_replaces_its_entries() {
     let chain = Chain::new(Place::Layout);
-    let bench = &chain.lab.bench;
     let first = chain.build();
     chain.release(&first);
     let base = format!(
@@ -194,17 +210,7 @@ fn what_supersedes_another_replaces_its_entries() {
     render(&chain, &[]).success().says("3 entries added, 0 replaced, 0 taken away");
     let old = fs::read_to_string(file(&chain)).unwrap();
 
-    let text = fs::read_to_string(bench.path("request.yaml")).unwrap();
-    let text = text.replace(&format!("[{}]", request::FIX_ID), "[OCPBUGS-2]");
-    // The commit stands in the image, so that 4.20 gets another one; 4.21 gets the same.
-    let text = text.replace(request::COMMIT_420, &"c".repeat(40));
-    let text = format!("{text}supersedes: [{{id: {}}}]\n", request::FIX_ID);
-    fs::write(bench.path("request.yaml"), text).unwrap();
-    let second = chain.build();
-    for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
-        chain.approve(&second, name, key).success();
-    }
-    chain.publish(&second, &["alice", "bob"]).success();
+    supersede(&chain, "");
     render(&chain, &[]).success().says("0 entries added, 2 replaced, 0 taken away");
     let new = fs::read_to_string(file(&chain)).unwrap();
     let versions = |text: &str| entries(text).into_iter().map(|e| e.1).collect::<Vec<_>>();
@@ -292,18 +298,21 @@ fn a_plan_with_finished_images_is_rendered_while_its_waivers_hold() {
     one_line(&render(&[]), 11, "no finished image is named for 4.20");
 }
 
+fn in_an_hour() -> String {
+    let end = std::process::Command::new("date")
+        .args(["--utc", "--date=+1 hour", "+%Y-%m-%dT%H:%M:%SZ"])
+        .output()
+        .unwrap();
+    String::from_utf8(end.stdout).unwrap()
+}
+
 /// What the clock ended stays where it is: taking it away would bring back what it fixes.
 #[test]
 fn a_fix_that_is_over_is_told_and_stays() {
     let mut chain = Chain::new(Place::Layout);
     let bench = &chain.lab.bench;
-    let end = std::process::Command::new("date")
-        .args(["--utc", "--date=+1 hour", "+%Y-%m-%dT%H:%M:%SZ"])
-        .output()
-        .unwrap();
-    let end = String::from_utf8(end.stdout).unwrap();
     let text = fs::read_to_string(bench.path("request.yaml")).unwrap();
-    fs::write(bench.path("request.yaml"), format!("{text}expires: {end}")).unwrap();
+    fs::write(bench.path("request.yaml"), format!("{text}expires: {}", in_an_hour())).unwrap();
     let bundle = chain.build();
     chain.release(&bundle);
     fs::write(file(&chain), "platforms:\n  aws:\n    overrides: []\n").unwrap();
@@ -320,4 +329,47 @@ fn a_fix_that_is_over_is_told_and_stays() {
     assert_eq!(fs::read_to_string(file(&chain)).unwrap(), before);
     let args = ["render", "overrides", "--bundle", &there, "--root", "root.json"];
     one_line(&chain.lab.bench.run("fleetfix", args), 10, "expired");
+}
+
+/// What superseded another and was over before anybody rendered it: the other's entries stay.
+#[test]
+fn what_a_fix_that_is_over_superseded_stays() {
+    let mut chain = Chain::new(Place::Layout);
+    let first = chain.build();
+    chain.release(&first);
+    render(&chain, &[]).success().says("3 entries added");
+    let before = fs::read_to_string(file(&chain)).unwrap();
+    supersede(&chain, &format!("expires: {}", in_an_hour()));
+
+    chain.lab.bench = std::mem::take(&mut chain.lab.bench).at_time("+2 hours");
+    let rendered = render(&chain, &[]).success().says("has expired").json();
+    assert_eq!(rendered["changes"], serde_json::json!([]), "{rendered}");
+    assert_eq!(fs::read_to_string(file(&chain)).unwrap(), before);
+}
+
+/// An entry knows platform and version of a cluster, and nothing else: that it reaches others than those
+/// that are meant is found in the plan, and rendered where somebody accepted it.
+#[test]
+fn clusters_that_an_entry_cannot_tell_apart() {
+    let chain = Chain::new(Place::Layout);
+    let write = |text: &str| fs::write(chain.lab.bench.path("request.yaml"), text).unwrap();
+    let finding = "delivery/aws/4.20/targets";
+    for selector in ["region: eu-west-1", "managementCluster: m1", "clusterId: c1", "label: a=b"] {
+        let text = format!("{}targets: {{include: [{{{selector}}}]}}\n", request::text_420());
+        write(&text);
+        chain.lab.plan().code(10).says(finding);
+    }
+    let targets =
+        "targets: {minControlPlaneOperator: 4.20.2, exclude: [{region: us-gov-west-1}]}\n";
+    let waiver = format!("waivers: [{{finding: {finding}, by: alice, reason: none there}}]\n");
+    write(&format!("{}{targets}{waiver}", request::text_420()));
+    let bundle = chain.build();
+    approved(&chain, &bundle, finding);
+    chain.init().success();
+    chain.publish(&bundle, &["alice", "bob"]).success();
+    // 4.20.1 runs an older control plane operator than the fix needs.
+    let left = "AWS 4.20.1 is below control plane operator 4.20.2";
+    render(&chain, &[]).success().says(left).says("1 entries added");
+    let there = fs::read_to_string(file(&chain)).unwrap();
+    assert_eq!(entries(&there).into_iter().map(|e| e.1).collect::<Vec<_>>(), ["4.20.2"]);
 }

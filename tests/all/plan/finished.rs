@@ -14,10 +14,11 @@ fn an_image_of_another_commit_than_the_request_says() {
     let wrong = finished(&request(AFFECTED), &image);
     let says = ["was built from bbbb", "and the request says aaaa"];
     refused(upstream.plan(&wrong, &[]), ID, &says);
-    // What goes into attestations is what the image says, whoever waives it.
-    upstream.plan(&waiving(&wrong, ID), &[]).success();
-    assert_eq!(upstream.written()["fixes"][0]["commit"], other);
+    // What goes into attestations is what the image says, and nobody approves a plan of another commit
+    // than its request's: there is nothing to waive.
+    refused(upstream.plan(&waiving(&wrong, ID), &[]), ID, &["no waiver helps"]);
     upstream.plan(&but(&wrong, FIX, &other), &[]).success();
+    assert_eq!(upstream.written()["fixes"][0]["commit"], other);
     // Nobody needs to say it twice.
     let unnamed = but(&wrong, &format!("  commit: {FIX}\n"), "");
     upstream.plan(&unnamed, &[]).success();

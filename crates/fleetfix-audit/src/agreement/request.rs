@@ -43,14 +43,7 @@ pub(super) fn check(request: &FixRequest, plan: &FixPlan) -> Judged {
         }
     }
     for row in plan.rows.iter().filter(|row| row.status == Status::Covered) {
-        let affected = |one: &Affected| {
-            let fixed = one.fixed_in.as_ref().is_some_and(|fixed| row.version >= *fixed);
-            one.platform == row.platform
-                && one.introduced.minor() == row.version.minor()
-                && row.version >= one.introduced
-                && !fixed
-                && one.excluded.iter().all(|e| e.version != row.version)
-        };
+        let affected = |one: &Affected| one.platform == row.platform && one.means(&row.version);
         if !request.affected.iter().any(affected) {
             different.push(format!("{} {}, which is not affected", row.platform, row.version));
         }
@@ -58,14 +51,10 @@ pub(super) fn check(request: &FixRequest, plan: &FixPlan) -> Judged {
     list_empty("request", &different, "the plan differs from its request in")
 }
 
-/// A plan has each reference once, and sorted. One that names a revision stands for one that names none,
-/// which means all up to now.
+/// A plan has each reference once, and sorted, with a revision where it knew one.
 fn is_list(asked: &[FixReference], planned: &[FixReference]) -> bool {
-    let is = |asked: &FixReference, planned: &FixReference| {
-        asked.id == planned.id && (asked.revision.is_none() || asked.revision == planned.revision)
-    };
-    asked.iter().all(|a| planned.iter().any(|p| is(a, p)))
-        && planned.iter().all(|p| asked.iter().any(|a| is(a, p)))
+    asked.iter().all(|a| planned.iter().any(|p| a.becomes(p)))
+        && planned.iter().all(|p| asked.iter().any(|a| a.becomes(p)))
 }
 
 /// People may write a workload's name; the plan then says in a finding which tag that is.

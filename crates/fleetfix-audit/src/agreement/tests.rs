@@ -226,6 +226,13 @@ fn every_difference_is_found_and_named() {
             "AWS 4.20.2, which is not affected",
         ),
         (
+            "request",
+            "/affected/0/versions",
+            json!(["4.20.1"]),
+            "request",
+            "AWS 4.20.2, which is not affected",
+        ),
+        (
             "bundle",
             "/affects/0/excluded",
             json!([{"version": "4.20.3", "reason": "nobody runs it"}]),

@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use fleetfix_model::document::plan::base_of_image_tag;
 use fleetfix_model::fleet::CURRENT;
 use fleetfix_model::name::Tag;
 use fleetfix_model::{Digest, document, media};
@@ -50,16 +51,14 @@ impl Known {
 
     /// Checks every entry of a layout.
     pub(super) fn check(&self, dir: &Path, index: &Index) -> Judged {
-        let wrong: Vec<Judged> = index
-            .entries
-            .iter()
-            .filter_map(|entry| {
-                let problem = self.entry(dir, index, entry).err()?;
-                Some(Judged::refused("tag", &entry.tag, problem))
-            })
-            .collect();
-        let left = index.entries.iter().filter(|entry| self.is_left(dir, entry));
-        let left: Vec<String> = left.map(|entry| entry.tag.to_string()).collect();
+        let (mut wrong, mut left) = (Vec::new(), Vec::new());
+        for entry in &index.entries {
+            match self.entry(dir, index, entry) {
+                Ok(Accounted::For) => {}
+                Ok(Accounted::Left) => left.push(entry.tag.to_string()),
+                Err(problem) => wrong.push(Judged::refused("tag", &entry.tag, problem)),
+            }
+        }
         let detail = match wrong.len() {
             0 if left.is_empty() => format!("{} tags accounted for", index.entries.len()),
             0 => format!("left by a publication that did not end: {}", left.join(", ")),
@@ -68,26 +67,30 @@ impl Known {
         Judged::all("tags", format!("oci:{}", dir.display()), wrong).detail(detail)
     }
 
-    fn entry(&self, dir: &Path, index: &Index, entry: &Entry) -> Result<(), String> {
+    fn entry(&self, dir: &Path, index: &Index, entry: &Entry) -> Result<Accounted, String> {
         let (layout, manifest) = open(dir, entry)?;
         if let Some(subject) = attached_to(&entry.tag) {
             let there = layout.has_blob(subject).map_err(|e| e.to_string())?;
-            return if there { Ok(()) } else { Err(format!("{subject} is not here")) };
+            return if there { Ok(Accounted::For) } else { Err(format!("{subject} is not here")) };
         }
         match manifest.artifact_type() {
-            Some(media::TUF_REPOSITORY) => tuf_state(&layout, &manifest, index, entry),
+            Some(media::TUF_REPOSITORY) => {
+                tuf_state(&layout, &manifest, index, entry).map(|()| Accounted::For)
+            }
             Some(media::FIX_BUNDLE) => {
                 let tag = bundle(&layout, &manifest)?.tag();
                 if tag.as_ref() == Some(&entry.tag) {
-                    Ok(())
+                    Ok(Accounted::For)
                 } else {
                     Err("not the tag of the bundle that is there".into())
                 }
             }
             _ => {
                 let image = (dir.to_owned(), entry.tag.clone(), entry.descriptor.digest);
-                if self.images.contains(&image) || self.is_left(dir, entry) {
-                    Ok(())
+                if self.images.contains(&image) {
+                    Ok(Accounted::For)
+                } else if self.is_left(dir, entry, &manifest) {
+                    Ok(Accounted::Left)
                 } else {
                     Err(format!("no bundle of the fleet names {} here", entry.descriptor.digest))
                 }
@@ -96,9 +99,17 @@ impl Known {
     }
 }
 
+/// What a tag is doing there.
+enum Accounted {
+    /// It follows from something that was hashed.
+    For,
+    /// A publication that did not end left it.
+    Left,
+}
+
 impl Known {
     /// True if an image has the tag that publications give it, and no bundle speaks of either.
-    fn is_left(&self, dir: &Path, entry: &Entry) -> bool {
+    fn is_left(&self, dir: &Path, entry: &Entry, manifest: &Manifest) -> bool {
         let digest = entry.descriptor.digest;
         let named = |(path, tag, image): &(PathBuf, Tag, Digest)| {
             path == dir && (*tag == entry.tag || *image == digest)
@@ -106,28 +117,18 @@ impl Known {
         if self.images.iter().any(named) {
             return false;
         }
-        let Ok((_, manifest)) = open(dir, entry) else { return false };
+        let Some(short) = base_of_image_tag(&entry.tag) else { return false };
         // Images of Docker's family have no annotations that could say it.
         let base = manifest.annotations().ok().and_then(|all| all.get(media::BASE_DIGEST).cloned());
-        let is_base = |hex: &str| match base.as_ref().map(|base| base.parse::<Digest>()) {
-            Some(base) => base.is_ok_and(|base| base.short() == hex),
-            None => !manifest.media_type.starts_with(OCI) && is_short(hex),
-        };
-        let tag = entry.tag.as_str().rsplit_once('-');
-        tag.is_some_and(|(name, hex)| {
-            let revision = name.rsplit_once("-r").map(|(_, number)| number.parse::<u32>());
-            revision.is_some_and(|number| number.is_ok()) && is_base(hex)
-        })
+        match base.map(|base| base.parse::<Digest>()) {
+            Some(base) => base.is_ok_and(|base| base.short() == short),
+            None => !manifest.media_type.starts_with(OCI),
+        }
     }
 }
 
 /// Start of the media types of images that have annotations.
 const OCI: &str = "application/vnd.oci.";
-
-/// True of what a digest is shortened to in a tag.
-fn is_short(hex: &str) -> bool {
-    hex.len() == 12 && hex.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
-}
 
 /// Which of two states is the newer one, the remembered state knows; here each has its own tag.
 fn tuf_state(

@@ -93,7 +93,8 @@ impl<'a> Line<'a> {
                 versions.insert(affected.introduced.clone());
             }
             // A list of affected versions is meant as it is; payloads beside it only say the rest.
-            let rest = |v: &&Version| !(listed && self.in_range(v) && self.excluded(v).is_none());
+            let rest =
+                |v: &&Version| !(listed && self.in_range(v) && self.affected.excluded(v).is_none());
             versions.extend(self.released.iter().filter(rest).cloned());
         }
         versions.retain(|version| version.minor() == self.minor);
@@ -101,17 +102,8 @@ impl<'a> Line<'a> {
     }
 
     fn in_range(&self, version: &Version) -> bool {
-        *version >= self.affected.introduced
-            && self.end.version().is_none_or(|fixed| version < fixed)
-    }
-
-    fn excluded(&self, version: &Version) -> Option<&str> {
-        let excluded = self.affected.excluded.iter().find(|e| e.version == *version);
-        excluded.map(|e| e.reason.as_str())
-    }
-
-    fn listed(&self, version: &Version) -> bool {
-        self.affected.versions.is_empty() || self.affected.versions.contains(version)
+        // Where the request names no end, a development cutoff may.
+        self.affected.in_range(version) && self.end.version().is_none_or(|fixed| version < fixed)
     }
 
     /// What the fix means for a version of this line.
@@ -121,9 +113,9 @@ impl<'a> Line<'a> {
             (Status::NotAffected, Some(format!("introduced in {}", self.affected.introduced)))
         } else if !self.in_range(version) {
             (Status::FixedInPayload, self.why_fixed(version))
-        } else if let Some(reason) = self.excluded(version) {
-            (Status::Gap, Some(reason.to_owned()))
-        } else if !self.listed(version) {
+        } else if let Some(excluded) = self.affected.excluded(version) {
+            (Status::Gap, Some(excluded.reason.clone()))
+        } else if !self.affected.lists(version) {
             (Status::Gap, Some("`versions` does not list it".to_owned()))
         } else {
             match seen {
@@ -231,7 +223,11 @@ impl<'a> Line<'a> {
         if self.graph == Some(true) {
             let left: Vec<&Version> = versions
                 .iter()
-                .filter(|v| self.in_range(v) && self.excluded(v).is_none() && !self.listed(v))
+                .filter(|v| {
+                    self.in_range(v)
+                        && self.affected.excluded(v).is_none()
+                        && !self.affected.lists(v)
+                })
                 .collect();
             if left.is_empty() {
                 return Ok(None);

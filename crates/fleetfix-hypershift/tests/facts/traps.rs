@@ -262,8 +262,27 @@ fn a_superseded_fix_leaves_no_version_behind() {
     let supersedes = [FixReference { id: "FIX-1".parse().unwrap(), revision: None }];
     let wrong = conflicts(1, &covered(1..4), &supersedes, &wide);
     assert_eq!(blocking(&wrong), ["conflict/fix-1/uncovered"]);
-    assert!(wrong[0].message.contains("covers AWS 4.20.8, which the plan does not"));
+    assert!(
+        wrong[0].message.contains("covers `hypershift` on AWS 4.20.8, which the plan does not")
+    );
+    assert!(wrong[0].waivable);
     assert!(conflicts(1, &covered(1..9), &supersedes, &wide).is_empty());
+    // Another component loses its fix everywhere, which only somebody's word allows.
+    let etcd = vec![bundle("FIX-1", 1, "etcd", &["4.20.2"])];
+    let wrong = conflicts(1, &covered(1..4), &supersedes, &etcd);
+    assert_eq!(blocking(&wrong), ["conflict/fix-1/uncovered"]);
+    assert!(wrong[0].waivable && wrong[0].message.contains("`etcd` on AWS 4.20.2"), "{wrong:?}");
+    // 4.20.4 has the fix in its payload: ours, not theirs.
+    let upto = ["4.20.2", "4.20.4"];
+    let own = vec![bundle("FIX-2", 1, "hypershift", &upto)];
+    assert!(conflicts(2, &covered(1..4), &[], &own).is_empty());
+    let other = vec![bundle("FIX-1", 1, "hypershift", &upto)];
+    let wrong = conflicts(1, &covered(1..4), &supersedes, &other);
+    assert_eq!(blocking(&wrong), ["conflict/fix-1/uncovered"]);
+    // What comes after the last release has no image that would take the place of one.
+    let beyond = vec![bundle("FIX-2", 1, "hypershift", &["4.20.11"])];
+    let wrong = conflicts(2, &covered(1..13), &[], &beyond);
+    assert_eq!(blocking(&wrong), ["conflict/fix-2/uncovered"]);
 }
 
 fn payload_image(name: &str) -> Effective {

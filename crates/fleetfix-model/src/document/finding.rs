@@ -49,9 +49,15 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// True if it stops the plan.
+    /// True if it stops the plan, whenever that is looked at.
     pub fn blocks(&self) -> bool {
         self.level == FindingLevel::Blocking && (self.waiver.is_none() || !self.waivable)
+    }
+
+    /// True if it stops the plan at this time: nobody waived it, or the waiver is over.
+    pub fn stops(&self, now: Timestamp) -> bool {
+        let over = self.waiver.as_ref().is_some_and(|waiver| waiver.is_over(now));
+        self.blocks() || (self.level == FindingLevel::Blocking && over)
     }
 }
 
@@ -77,6 +83,13 @@ pub struct Waiver {
     /// When the waiver ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
+}
+
+impl Waiver {
+    /// True from the second on at which it ends.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|end| end <= now)
+    }
 }
 
 /// Whether a named check of the plan was made.

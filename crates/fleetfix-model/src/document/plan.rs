@@ -169,9 +169,10 @@ impl FixPlan {
         Ok(())
     }
 
-    /// The findings that stop the plan.
-    pub fn blocking(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.blocks())
+    /// The findings that stop the plan at a time. The plan itself does not depend on it: whoever works
+    /// on a plan asks anew.
+    pub fn stopping(&self, now: Timestamp) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.stops(now))
     }
 
     /// The fix of a release line.
@@ -189,6 +190,15 @@ impl FixPlan {
 /// See [`FixPlan::image_tag`].
 pub(super) fn image_tag(id: &FixId, revision: u32, base: Digest) -> Option<Tag> {
     format!("{}-r{revision}-{}", id.as_str().to_ascii_lowercase(), base.short()).parse().ok()
+}
+
+/// The base's digest, shortened, in a tag that [`FixPlan::image_tag`] may have made.
+pub fn base_of_image_tag(tag: &Tag) -> Option<&str> {
+    let (name, base) = tag.as_str().rsplit_once('-')?;
+    let (_, revision) = name.rsplit_once("-r")?;
+    revision.parse::<u32>().ok()?;
+    let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+    (base.len() == Digest::SHORT && base.bytes().all(hex)).then_some(base)
 }
 
 /// Text of others made fit for a plan: one line of at most as many bytes as its texts may have, with a
@@ -300,6 +310,13 @@ pub struct PlannedFile {
     pub gid: Option<u32>,
 }
 
+impl PlannedFile {
+    /// The content for an architecture, in Go's names.
+    pub fn content(&self, architecture: &str) -> Option<&FileContent> {
+        self.contents.iter().find(|content| content.architecture == architecture)
+    }
+}
+
 /// The content of a file for one architecture.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -404,6 +421,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_tag_of_an_image_says_its_base() {
+        let base = Digest::of("base");
+        let made = image_tag(&"OCPBUGS-1".parse().unwrap(), 3, base).unwrap();
+        assert_eq!(base_of_image_tag(&made), Some(base.short().as_str()));
+        let table = [
+            ("x-r1-0123456789ab", Some("0123456789ab")),
+            ("x-1-0123456789ab", None),
+            ("x-rone-0123456789ab", None),
+            ("x-r1-0123456789aB", None),
+            ("x-r1-0123456789a", None),
+            ("x-r99999999999-0123456789ab", None),
+            ("latest", None),
+        ];
+        for (tag, base) in table {
+            assert_eq!(base_of_image_tag(&tag.parse().unwrap()), base, "{tag}");
+        }
+    }
 
     #[test]
     fn text_of_others_is_one_short_line() {

@@ -308,6 +308,29 @@ pub struct Affected {
 }
 
 impl Affected {
+    /// True if this version is affected and not left out: in range, listed where there is a list, and
+    /// not excluded. The platform is the caller's to compare.
+    pub fn means(&self, version: &Version) -> bool {
+        self.in_range(version) && self.lists(version) && self.excluded(version).is_none()
+    }
+
+    /// True if the version is of the release line, from `introduced` to before `fixedIn`.
+    pub fn in_range(&self, version: &Version) -> bool {
+        version.minor() == self.introduced.minor()
+            && *version >= self.introduced
+            && self.fixed_in.as_ref().is_none_or(|fixed| version < fixed)
+    }
+
+    /// True if `versions` does not leave the version out: no list leaves none out.
+    pub fn lists(&self, version: &Version) -> bool {
+        self.versions.is_empty() || self.versions.contains(version)
+    }
+
+    /// The entry that leaves the version out.
+    pub fn excluded(&self, version: &Version) -> Option<&Excluded> {
+        self.excluded.iter().find(|excluded| excluded.version == *version)
+    }
+
     fn check(&self, field: &str) -> Result<(), Rule> {
         let minor = self.introduced.minor();
         if self
@@ -320,14 +343,11 @@ impl Affected {
                 format!("must be a {minor} version after `introduced`"),
             ));
         }
-        for (i, version) in self.versions.iter().enumerate() {
-            let fixed = self.fixed_in.as_ref().is_some_and(|fixed| version >= fixed);
-            if version.minor() != minor || *version < self.introduced || fixed {
-                return Err(Rule::new(
-                    format!("{field}.versions[{i}]"),
-                    "is outside of `introduced` to `fixedIn`",
-                ));
-            }
+        if let Some(i) = self.versions.iter().position(|version| !self.in_range(version)) {
+            return Err(Rule::new(
+                format!("{field}.versions[{i}]"),
+                "is outside of `introduced` to `fixedIn`",
+            ));
         }
         unique(&format!("{field}.versions"), &self.versions, Clone::clone)?;
         unique(&format!("{field}.excluded"), &self.excluded, |e| e.version.clone())?;

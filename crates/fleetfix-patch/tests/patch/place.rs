@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fleetfix_model::document::FixPlan;
 use fleetfix_model::document::plan::{BaseImage, BasePlatform, FileContent, PlannedFile};
-use fleetfix_model::{Descriptor, Digest, Platform, Reference, ToCanonical, media};
+use fleetfix_model::{Descriptor, Digest, Platform, Reference, Timestamp, ToCanonical, media};
 use fleetfix_oci::layout::Layout;
 use fleetfix_oci::manifest::{Kind, Manifest};
 use fleetfix_patch::Args;
@@ -192,10 +192,15 @@ impl Place {
     }
 }
 
+/// When everything happens.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_unix(0).unwrap()
+}
+
 /// Runs the task and gives its JSON.
 pub(crate) fn run(args: Args) -> Result<Value, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let context = Context::silent(fleetfix_model::Timestamp::from_unix(0).unwrap());
+    let context = Context::silent(now());
     let outcome = runtime.block_on(args.run(&context))?;
     Ok(outcome.value().unwrap().clone())
 }

@@ -6,7 +6,7 @@ use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
 use fleetfix_oci::manifest::Manifest;
 use serde_json::Value;
 
-use crate::place::{COMMIT, DOCKER, LABEL, OCI, Place, SINGLE, manifests, run, unpack};
+use crate::place::{COMMIT, DOCKER, LABEL, OCI, Place, SINGLE, manifests, now, run, unpack};
 
 fn digest(value: &Value) -> Digest {
     value.as_str().unwrap().parse().unwrap()
@@ -179,6 +179,8 @@ fn refusals_leave_nothing_behind() {
     };
     let unwaived = but(&|plan| plan.findings[0].waiver = None);
     fails(&place, &unwaived, Class::Refused, "blocked by coverage/4.20.7");
+    let over = but(&|plan| plan.findings[0].waiver.as_mut().unwrap().expires = Some(now()));
+    fails(&place, &over, Class::Refused, "blocked by coverage/4.20.7");
     let absent = but(&|plan| plan.fixes[0].files[0].path = "/bin/absent".parse().unwrap());
     fails(&place, &absent, Class::Input, "has no `/bin/absent`");
     let through = but(&|plan| plan.fixes[0].files[0].path = "/etc/conf/x".parse().unwrap());
@@ -226,7 +228,7 @@ fn a_repository_too_long_for_the_component_is_refused() {
     let plan = place.plan(vec![place.base("a", OCI, "")]);
     let mut args = place.with_plan(&plan);
     args.to = Some(format!("quay.io/{}", "a".repeat(199)).parse().unwrap());
-    let error = args.jobs().unwrap_err();
+    let error = args.jobs(now()).unwrap_err();
     assert!(matches!(error, fleetfix_patch::Error::NoName { .. }), "{error:?}");
     assert!(error.to_string().contains("/hypershift`"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::place::{COMMIT, LABEL, OCI, Place, Root, SINGLE, manifests, run, unpack};
+use crate::place::{COMMIT, LABEL, OCI, Place, Root, SINGLE, manifests, now, run, unpack};
 use clap::Parser;
 use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
 use fleetfix_oci::layout::Layout;
@@ -167,7 +167,7 @@ fn command_lines() {
     for label in [media::VCS_REF, media::REVISION, media::BASE_NAME, media::BASE_DIGEST] {
         let mut args = place.with_base("base/a:v1", "out:v1");
         args.labels = vec![(label.into(), "x".into())];
-        let error = args.jobs().unwrap_err();
+        let error = args.jobs(now()).unwrap_err();
         assert!(matches!(error, fleetfix_patch::Error::LabelOfOrigin { .. }), "{error:?}");
     }
 }

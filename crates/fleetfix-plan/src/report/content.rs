@@ -10,7 +10,6 @@ use fleetfix_model::{Digest, HostedPlatform, Minor, Timestamp, Version};
 
 use super::ranges::told;
 use super::{Block, Item, Report, Table};
-use crate::finding::stopping;
 
 /// Most commits that are listed by title for one release line.
 const COMMITS: usize = 20;
@@ -49,7 +48,7 @@ pub fn report(plan: &FixPlan, digest: Digest, now: Timestamp) -> Report {
 
 /// What an approver must know if they read one line only.
 fn verdict(plan: &FixPlan, now: Timestamp) -> String {
-    let stopping = stopping(plan, now).len();
+    let stopping = plan.stopping(now).count();
     let waived = plan.findings.iter().filter(|found| found.waiver.is_some()).count();
     let warnings = plan
         .findings
@@ -271,8 +270,7 @@ fn said_once(items: impl Iterator<Item = (String, String)>) -> Vec<Item> {
 
 /// What blocks first, then what somebody accepted, then the rest.
 fn findings(plan: &FixPlan, now: Timestamp) -> [(&'static str, Vec<Item>); 4] {
-    let stopping: BTreeSet<&str> =
-        stopping(plan, now).into_iter().map(|found| found.id.as_str()).collect();
+    let stopping: BTreeSet<&str> = plan.stopping(now).map(|found| found.id.as_str()).collect();
     let stops = |found: &Finding| stopping.contains(found.id.as_str());
     let waived = |found: &Finding| !stops(found) && found.waiver.is_some();
     let rest = |found: &Finding| !stops(found) && found.waiver.is_none();

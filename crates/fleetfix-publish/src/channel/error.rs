@@ -97,9 +97,9 @@ pub enum Error {
         /// Version.
         version: Version,
     },
-    /// A version that only the replaced bundle covers would lose its fix.
+    /// Versions that only the replaced bundle covers would lose its fix.
     #[error(
-        "{id} takes the place of {other}, and {platform} {version} has its `{component}` only from that one (cover it as well, or have `{}` waived in the plan)", uncovered(.other)
+        "{id} takes the place of {other}, and {places} has its `{component}` only from that one (cover it as well, or have `{finding}` waived in the plan)"
     )]
     Uncovered {
         /// The new fix.
@@ -108,16 +108,11 @@ pub enum Error {
         other: FixId,
         /// Its component.
         component: String,
-        /// Platform.
-        platform: HostedPlatform,
-        /// Version.
-        version: Version,
+        /// Platforms and versions.
+        places: String,
+        /// The finding of a plan that says the same.
+        finding: String,
     },
-}
-
-/// The finding of a plan that says the same as [`Error::Uncovered`].
-pub(super) fn uncovered(other: &FixId) -> String {
-    format!("conflict/{}/uncovered", other.as_str().to_ascii_lowercase())
 }
 
 impl Classify for Error {

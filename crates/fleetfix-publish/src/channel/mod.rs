@@ -3,12 +3,12 @@
 mod error;
 
 use fleetfix_audit::channel::conflict::{self, Conflict};
+use fleetfix_hypershift::conflict::uncovered;
+use fleetfix_model::Version;
 use fleetfix_model::document::channel::{BundleState, ChannelBundle};
 use fleetfix_model::document::finding::Finding;
-use fleetfix_model::document::plan::Status;
 use fleetfix_model::document::{Channel, FixBundle, FixPlan};
 use fleetfix_model::name::FixId;
-use fleetfix_model::{HostedPlatform, Version};
 
 pub use error::Error;
 
@@ -69,34 +69,28 @@ pub fn supersedes(bundle: &FixBundle, id: &FixId, revision: u32) -> bool {
     bundle.id != *id && bundle.supersedes.iter().any(|other| other.means(id, revision))
 }
 
-/// Every place of a bundle that goes is one of the new bundle as well: clusters there would run older
-/// code. A payload with the fix needs no new revision of it; whatever else is left out, somebody who
-/// may decide waived in the plan.
+/// Every place of a bundle that goes is one of the new bundle as well, unless somebody who may decide
+/// waived in the plan that it is not.
 fn all_covered(new: &FixBundle, plan: &FixPlan, old: &FixBundle) -> Result<(), Error> {
-    let covered = conflict::places(new);
-    let in_payload = |platform, version: &Version| {
-        let mut rows = plan.rows.iter().filter(|row| row.status == Status::FixedInPayload);
-        new.id == old.id && rows.any(|row| row.platform == platform && row.version == *version)
+    // The plan was held against the bundle before: what it covers the bundle names.
+    let status = |platform, version: &Version| {
+        let mut rows = plan.rows.iter();
+        rows.find(|row| row.platform == platform && row.version == *version).map(|row| row.status)
     };
-    let finding = error::uncovered(&old.id);
-    let is_waived = |found: &Finding| found.id.as_str() == finding && found.waiver.is_some();
-    if plan.findings.iter().any(is_waived) {
+    let Some(lost) = uncovered(old, &new.id, &new.component, status) else {
+        return Ok(());
+    };
+    let waived = |found: &Finding| found.id.as_str() == lost.finding && found.waiver.is_some();
+    if plan.findings.iter().any(waived) {
         return Ok(());
     }
-    let same = new.component == old.component;
-    let kept = |place: &(HostedPlatform, &Version)| {
-        (same && covered.contains(place)) || in_payload(place.0, place.1)
-    };
-    match conflict::places(old).into_iter().find(|place| !kept(place)) {
-        None => Ok(()),
-        Some((platform, version)) => Err(Error::Uncovered {
-            id: new.id.clone(),
-            other: old.id.clone(),
-            component: old.component.to_string(),
-            platform,
-            version: version.clone(),
-        }),
-    }
+    Err(Error::Uncovered {
+        id: new.id.clone(),
+        other: old.id.clone(),
+        component: old.component.to_string(),
+        places: lost.places(),
+        finding: lost.finding,
+    })
 }
 
 /// What clusters would refuse is not published: the bundle, its indexes, its manifests.

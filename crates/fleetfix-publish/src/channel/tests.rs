@@ -68,13 +68,25 @@ fn plan(more: &serde_json::Value) -> FixPlan {
     canonical::typed(plan).unwrap()
 }
 
+/// A row of a plan, on AWS.
+fn row(version: &str, status: &str) -> serde_json::Value {
+    json!({"platform": "AWS", "version": version, "status": status, "base": Digest::of("base")})
+}
+
+/// The plan of a bundle.
+fn planned(bundle: &FixBundle) -> FixPlan {
+    let versions = bundle.affects.iter().flat_map(|affects| &affects.versions);
+    let rows: Vec<_> = versions.map(|v| row(&v.version.to_string(), "covered")).collect();
+    plan(&json!({"rows": rows}))
+}
+
 fn with_bundle(
     channel: &Channel,
     entry: ChannelBundle,
     bundle: &FixBundle,
     active: &[FixBundle],
 ) -> Result<Channel, Error> {
-    super::with_bundle(channel, entry, bundle, &plan(&json!({})), active)
+    super::with_bundle(channel, entry, bundle, &planned(bundle), active)
 }
 
 #[test]
@@ -205,25 +217,30 @@ fn what_takes_the_place_of_another_leaves_no_version_without_its_fix() {
     let revision = bundle("A-1", 2, "4.20.1");
     let mut other = bundle("B-1", 1, "4.20.1");
     other.supersedes = vec![FixReference { id: "A-1".parse().unwrap(), revision: Some(1) }];
-    let none = plan(&json!({}));
+    let covered = row("4.20.1", "covered");
+    let none = plan(&json!({"rows": [covered]}));
     for new in [&revision, &other] {
         let lost = narrower(&wide("A-1"), new, &none);
         assert!(
-            matches!(&lost, Err(Error::Uncovered { version, .. }) if version.to_string() == "4.20.2"),
+            matches!(&lost, Err(Error::Uncovered { places, .. }) if places == "AWS 4.20.2"),
             "{lost:?}"
         );
         // Somebody who may decide said that it may lose it.
-        let waived =
-            plan(&json!({"findings": [{"id": "conflict/a-1/uncovered", "level": "blocking",
+        let waived = plan(
+            &json!({"rows": [covered], "findings": [{"id": "conflict/a-1/uncovered", "level": "blocking",
             "message": "covers 4.20.2", "waivable": true,
-            "waiver": {"finding": "conflict/a-1/uncovered", "by": "ann", "reason": "gone"}}]}));
+            "waiver": {"finding": "conflict/a-1/uncovered", "by": "ann", "reason": "gone"}}]}),
+        );
         assert!(narrower(&wide("A-1"), new, &waived).is_ok());
     }
     // Its payload has the fix of the same request; what another fix mended it need not have.
-    let fixed = plan(&json!({"rows":
-        [{"platform": "AWS", "version": "4.20.2", "status": "fixedInPayload"}]}));
+    let fixed = plan(&json!({"rows": [covered, row("4.20.2", "fixedInPayload")]}));
     assert!(narrower(&wide("A-1"), &revision, &fixed).is_ok());
     assert!(matches!(narrower(&wide("A-1"), &other, &fixed), Err(Error::Uncovered { .. })));
+    // What is not released has no image yet.
+    let beyond = plan(&json!({"rows": [covered, row("4.20.2", "unreleased")]}));
+    let lost = narrower(&wide("A-1"), &revision, &beyond);
+    assert!(matches!(lost, Err(Error::Uncovered { .. })), "{lost:?}");
     // The same versions of another component.
     let mut elsewhere = wide("A-1");
     elsewhere.component = "etcd".parse().unwrap();

@@ -8,7 +8,7 @@ use fleetfix_model::document::channel::{BundleState, ChannelBundle};
 use fleetfix_model::document::{FixBundle, FixPlan, FixRequest};
 use fleetfix_model::name::ChannelName;
 use fleetfix_model::{Reference, Repository, Timestamp};
-use fleetfix_plan::finding::{refusal, stopping};
+use fleetfix_plan::finding::refusal;
 use fleetfix_registry::{Client, RegistryArgs};
 use fleetfix_task::{Context, Failure};
 use fleetfix_trust::TrustArgs;
@@ -47,8 +47,8 @@ pub struct Fixes {
     pub withdrawn: Vec<Contents>,
     /// Bundles that wait: what is there of them stays, and nothing is added.
     pub paused: Vec<Contents>,
-    /// Names of bundles that are over: the same holds for them.
-    pub expired: Vec<String>,
+    /// Bundles that are over: the same holds for them.
+    pub expired: Vec<Contents>,
 }
 
 impl Source {
@@ -146,25 +146,35 @@ async fn all(client: &Client, channel: &VerifiedChannel, now: Timestamp) -> Resu
         }
     }
     // Taking them away would bring back what they fix: that takes somebody's word, not a clock.
-    let named = |over: &ChannelBundle| format!("{} revision {}", over.id, over.revision);
-    fixes.expired = channel.expired().iter().map(named).collect();
+    for entry in channel.expired() {
+        fixes.expired.push(of_entry(client, channel, entry, "expired").await?);
+    }
     let entries = channel.document().bundles.iter();
     for entry in entries.filter(|entry| entry.state == BundleState::Withdrawn) {
-        // The channel names it by digest: what is read is what was withdrawn.
-        let store = client.store(&channel.fleet().below(&entry.repository));
-        let named = format!("withdrawn {} r{}", entry.id, entry.revision);
-        let read = bundle::read(&store, &entry.bundle).await;
-        let read = read.map_err(|judged| judged.error_about(&named))?;
-        fixes.withdrawn.push(read);
+        fixes.withdrawn.push(of_entry(client, channel, entry, "withdrawn").await?);
     }
     Ok(fixes)
+}
+
+/// The documents of an entry that is not verified any more. The channel names it by digest: what is
+/// read is what was published.
+async fn of_entry(
+    client: &Client,
+    channel: &VerifiedChannel,
+    entry: &ChannelBundle,
+    state: &str,
+) -> Result<Contents, Failure> {
+    let store = client.store(&channel.fleet().below(&entry.repository));
+    let named = format!("{state} {} r{}", entry.id, entry.revision);
+    let read = bundle::read(&store, &entry.bundle).await;
+    Ok(read.map_err(|judged| judged.error_about(&named))?)
 }
 
 /// A bundle that clusters take. It was published while its waivers held; one that ended since is
 /// nobody's acceptance any more.
 fn active(verified: &VerifiedBundle, now: Timestamp) -> Result<Contents, Failure> {
     let contents = contents(verified);
-    let stopping = stopping(&contents.plan, now);
+    let stopping: Vec<_> = contents.plan.stopping(now).collect();
     if stopping.is_empty() {
         return Ok(contents);
     }

@@ -5,15 +5,17 @@ use std::path::Path;
 
 use fleetfix_audit::bundle::Contents;
 use fleetfix_hypershift::catalogue::HYPERSHIFT;
+use fleetfix_hypershift::delivery::{Reach, targets_not_kept};
 use fleetfix_model::document::bundle::PatchedImage;
 use fleetfix_model::document::delivery::DeliveryMethod;
 use fleetfix_model::document::plan::{Origin, Status};
+use fleetfix_model::document::rollout::Targets;
 use fleetfix_model::document::{self, FixBundle, FixPlan, FixRequest};
 use fleetfix_model::{
     Class, Digest, HostedPlatform, Minor, Reference, Repository, Timestamp, Version, canonical,
     yaml,
 };
-use fleetfix_plan::finding::{refusal, stopping};
+use fleetfix_plan::finding::refusal;
 use fleetfix_task::{Failure, file};
 
 use super::pull_request;
@@ -49,7 +51,7 @@ pub(super) fn of_bundles(fixes: &Fixes) -> Result<Vec<Fix>, Failure> {
     for contents in &fixes.withdrawn {
         all.push(given_back(contents));
     }
-    for contents in &fixes.paused {
+    for contents in fixes.paused.iter().chain(&fixes.expired) {
         all.push(held(&contents.bundle));
     }
     let nothing = all.iter().all(|fix| fix.places.is_empty() && fix.given_back.is_empty());
@@ -72,16 +74,6 @@ fn of_bundle(contents: &Contents) -> Result<Fix, Failure> {
         pulls: pull_request::of_request(request),
         ..Fix::default()
     };
-    if let Some(targets) =
-        bundle.targets.as_ref().filter(|t| !t.include.is_empty() || !t.exclude.is_empty())
-    {
-        return Err(Failure::refused(format!(
-            "{} is for some clusters only ({} selectors), and an entry reaches every cluster of its version",
-            bundle.id,
-            targets.include.len() + targets.exclude.len()
-        ))
-        .hint("let the request name no clusters, or deliver by annotation"));
-    }
     let images: BTreeMap<Digest, &PatchedImage> =
         bundle.images.iter().map(|image| (image.index.digest, image)).collect();
     for affects in &bundle.affects {
@@ -96,12 +88,53 @@ fn of_bundle(contents: &Contents) -> Result<Fix, Failure> {
         }
         for version in &affects.versions {
             let Some(image) = images.get(&version.image) else { continue };
+            if let Some(why) = not_for(bundle.targets.as_ref(), platform, &version.version, plan)? {
+                fix.elsewhere.push(why);
+                continue;
+            }
             let reference = place(&bundle.fleet, image);
             let place = (platform, version.version.clone());
             fix.places.insert(place, (reference, Some(image.base.digest)));
         }
     }
+    fix.elsewhere.dedup();
     Ok(fix)
+}
+
+/// Why targets keep an entry for this version away; none: it may be written. An entry reaches every
+/// cluster of its version: that it reaches some that are not meant takes a waiver in the plan.
+fn not_for(
+    targets: Option<&Targets>,
+    platform: HostedPlatform,
+    version: &Version,
+    plan: &FixPlan,
+) -> Result<Option<String>, Failure> {
+    let Some(targets) = targets else { return Ok(None) };
+    // The control plane operator is of the release that the control plane is on.
+    if let Some(min) = targets.min_control_plane_operator.as_ref().filter(|min| version < *min) {
+        return Ok(Some(format!("{platform} {version} is below control plane operator {min}")));
+    }
+    let minor = version.minor();
+    match Reach::of(targets, platform) {
+        Reach::All => Ok(None),
+        Reach::None => Ok(Some(format!("no cluster on {platform} is meant"))),
+        Reach::Some => {
+            let finding = targets_not_kept(platform, minor);
+            let mut found = plan.findings.iter().filter(|f| Some(&f.id) == finding.as_ref());
+            if found.any(|found| found.waiver.is_some()) {
+                return Ok(None);
+            }
+            Err(Failure::refused(format!(
+                "{} is for some clusters only ({} selectors), and an entry reaches every cluster of its version",
+                plan.id,
+                targets.include.len() + targets.exclude.len()
+            ))
+            .hint(format!(
+                "let the request name no clusters, deliver by annotation, or have `delivery/{}/{minor}/targets` waived in it",
+                platform.as_str().to_ascii_lowercase()
+            )))
+        }
+    }
 }
 
 /// What a withdrawn bundle brought, and what stood there before it.
@@ -122,7 +155,7 @@ fn given_back(contents: &Contents) -> Fix {
     fix
 }
 
-/// The places of a bundle that is paused.
+/// The places of a bundle that is paused or over.
 fn held(bundle: &FixBundle) -> Fix {
     let mut fix = Fix { label: bundle.id.to_string(), ..Fix::default() };
     if bundle.component.as_str() == HYPERSHIFT {
@@ -153,6 +186,12 @@ pub(super) fn of_request(path: &Path) -> Result<Fix, Failure> {
         pulls: pull_request::of_request(&request),
         ..Fix::default()
     };
+    // Nothing stands in a request by itself that somebody accepted: its plan says it.
+    if request.targets.is_some() {
+        return Err(refuse(
+            "the request says which clusters it is for [plan it, and render the plan]".to_owned(),
+        ));
+    }
     for (i, affected) in request.affected.iter().enumerate() {
         let minor = affected.introduced.minor();
         let image =
@@ -167,11 +206,9 @@ pub(super) fn of_request(path: &Path) -> Result<Fix, Failure> {
                 "affected[{i}].versions: entries are for exact versions [list them, or plan the request with an update graph and render the plan]"
             )));
         }
-        for version in &affected.versions {
-            if !affected.excluded.iter().any(|e| e.version == *version) {
-                let place = (affected.platform, version.clone());
-                fix.places.insert(place, (image.clone(), None));
-            }
+        for version in affected.versions.iter().filter(|version| affected.means(version)) {
+            let place = (affected.platform, version.clone());
+            fix.places.insert(place, (image.clone(), None));
         }
     }
     Ok(fix)
@@ -184,7 +221,7 @@ pub(super) fn of_plan(path: &Path, now: Timestamp) -> Result<Fix, Failure> {
     let plan: FixPlan = document::from_canonical(&name, &bytes)?;
     let refuse = |class: Class, why: String| Failure::new(class, why).about(&name);
     only_hypershift(plan.component.as_str()).map_err(|why| refuse(Class::Input, why))?;
-    let stopping = stopping(&plan, now);
+    let stopping: Vec<_> = plan.stopping(now).collect();
     if !stopping.is_empty() {
         return Err(Failure::refused(refusal(&name, &stopping)));
     }
@@ -208,12 +245,17 @@ pub(super) fn of_plan(path: &Path, now: Timestamp) -> Result<Fix, Failure> {
                 .push(format!("{} {} does not go by overrides.yaml", row.platform, row.version));
             continue;
         }
+        if let Some(why) = not_for(plan.targets.as_ref(), row.platform, &row.version, &plan)? {
+            fix.elsewhere.push(why);
+            continue;
+        }
         let image = plan.fix(minor).and_then(|fix| fix.image.as_ref()).ok_or_else(|| {
             let why = format!("no finished image is named for {minor}");
             refuse(Class::Input, why).hint("build the fix and render its bundle")
         })?;
         fix.places.insert((row.platform, row.version.clone()), (image.clone(), row.base));
     }
+    fix.elsewhere.dedup();
     Ok(fix)
 }
 

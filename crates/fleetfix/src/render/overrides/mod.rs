@@ -78,7 +78,7 @@ impl Args {
         } else {
             let read = self.source.read(context).await?;
             paused = read.paused.iter().map(|c| named(&c.bundle)).collect();
-            expired.clone_from(&read.expired);
+            expired = read.expired.iter().map(|c| named(&c.bundle)).collect();
             fix::of_bundles(&read)?
         };
         for (waits, why) in [(&paused, "is paused"), (&expired, "has expired")] {
@@ -170,7 +170,8 @@ impl Args {
         }
         for fix in fixes {
             for place in fix.given_back.keys() {
-                // While another waits to take its place, nothing is taken away from clusters.
+                // While another waits to take its place, or is over before it did, nothing is taken
+                // away from clusters.
                 let waits = fixes.iter().any(|other| other.held.contains(place));
                 let now = overrides.image(place.0, &place.1);
                 let Some(now) = now.filter(|_| !waits && !wanted.contains_key(place)) else {

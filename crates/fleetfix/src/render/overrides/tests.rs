@@ -112,6 +112,9 @@ fn a_withdrawn_bundle_gives_back_what_stood_there() {
     // While the one that takes its place is paused, its entry stays.
     let waits = Fixes { paused: vec![contents()], ..withdrawn(contents()) };
     assert_eq!(after(&waits, Some(NEW)).unwrap().as_deref(), Some(NEW));
+    // So it does where that one is over before it was rendered.
+    let over = Fixes { expired: vec![contents()], ..withdrawn(contents()) };
+    assert_eq!(after(&over, Some(NEW)).unwrap().as_deref(), Some(NEW));
     // An active one for the same place goes before.
     let both = Fixes { withdrawn: vec![contents()], ..active(contents()) };
     assert_eq!(after(&both, Some(NEW)).unwrap().as_deref(), Some(NEW));
@@ -123,11 +126,41 @@ fn what_is_not_for_every_cluster_of_a_version_is_refused() {
     let golden = include_bytes!("../../../../fleetfix-model/tests/goldens/fix-bundle.json");
     let golden: document::FixBundle = document::from_canonical("bundle", golden).unwrap();
     some.bundle.targets = golden.targets;
-    let failure = after(&active(some), None).unwrap_err();
+    let failure = after(&active(some.clone()), None).unwrap_err();
     assert!(
         failure.class() == Class::Refused && failure.line().contains("1 selectors"),
         "{failure}"
     );
+    // Somebody accepted that it is not kept, by name.
+    let mut accepted = some.clone();
+    let finding = "delivery/aws/4.20/targets";
+    accepted.plan.findings.push(
+        serde_json::from_value(serde_json::json!({
+            "id": finding, "level": "blocking", "message": "m",
+            "waiver": {"finding": finding, "by": "alice", "reason": "r"},
+        }))
+        .unwrap(),
+    );
+    assert_eq!(after(&active(accepted), None).unwrap().as_deref(), Some(NEW));
+    // The platform is what an entry knows, and the version.
+    let targets = [
+        (serde_json::json!({"include": [{"platform": "AWS"}]}), None),
+        (serde_json::json!({"minControlPlaneOperator": "4.20.0"}), None),
+        (serde_json::json!({"exclude": [{"platform": "AWS"}]}), Some("no cluster on AWS is meant")),
+        (
+            serde_json::json!({"minControlPlaneOperator": "4.20.1"}),
+            Some("AWS 4.20.0 is below control plane operator 4.20.1"),
+        ),
+    ];
+    for (targets, refused) in targets {
+        let mut contents = contents();
+        contents.bundle.targets = Some(serde_json::from_value(targets).unwrap());
+        match (after(&active(contents), None), refused) {
+            (Ok(image), None) => assert_eq!(image.as_deref(), Some(NEW)),
+            (Err(failure), Some(why)) => assert!(failure.line().contains(why), "{failure}"),
+            (result, expected) => panic!("{result:?}, expected {expected:?}"),
+        }
+    }
     let mut etcd = contents();
     etcd.bundle.component = "etcd".parse().unwrap();
     let failure = after(&active(etcd), None).unwrap_err();
@@ -155,6 +188,7 @@ fn requests_with_finished_images() {
         (good.replace("  versions: [4.20.0, 4.20.1]\n", ""), "exact versions"),
         (good.replace("minor: \"4.20\"", "minor: \"4.21\""), "no finished image is named for 4.20"),
         (good.replace("AWS", "Moon"), "r.yaml"),
+        (format!("{good}targets: {{include: [{{region: eu}}]}}\n"), "which clusters it is for"),
     ];
     for (text, why) in table {
         let (_dir, path) = request(&text);
