@@ -11,6 +11,7 @@ use gix_hash::{Kind, ObjectId};
 use gix_object::{CommitRefIter, Find};
 use gix_odb::Header;
 
+use crate::backport::Said;
 use crate::error::Cause;
 use crate::{Error, title};
 
@@ -32,6 +33,12 @@ pub struct Repository {
     graph: Option<gix_commitgraph::Graph>,
     /// What was read of commits; `None`: the repository lacks it.
     known: HashMap<ObjectId, Option<Arc<Node>>>,
+    /// The longest way from a commit down to a first one.
+    pub(crate) heights: HashMap<ObjectId, u32>,
+    /// What commits say about pull requests; `None`: nothing, or the repository lacks them.
+    pub(crate) messages: HashMap<ObjectId, Option<Arc<Said>>>,
+    /// What commits brought into their branch.
+    pub(crate) merged: HashMap<ObjectId, Arc<[ObjectId]>>,
     buffer: Vec<u8>,
 }
 
@@ -99,6 +106,9 @@ impl Repository {
             objects,
             graph,
             known: HashMap::new(),
+            heights: HashMap::new(),
+            messages: HashMap::new(),
+            merged: HashMap::new(),
             buffer: Vec::new(),
         })
     }
