@@ -16,12 +16,8 @@ use fleetfix_model::{Digest, HostedPlatform, Minor, Reference, Version};
 
 use crate::Error;
 use crate::catalogue::HYPERSHIFT;
-use crate::coverage::Coverage;
-use crate::coverage::range::listed;
-use crate::finding::{finding, word};
-
-/// Most clusters that one finding names.
-const LISTED: usize = 5;
+use crate::coverage::{Coverage, range};
+use crate::finding::{finding, listed, word};
 
 /// What takes the place of a payload's image, as far as it is known.
 #[derive(Clone, Debug, Default)]
@@ -155,12 +151,10 @@ impl Overriding {
         let told = |((platform, minor), clusters): ((HostedPlatform, Minor), Vec<&Annotated>)| {
             let names: BTreeSet<&str> = clusters.iter().map(|c| c.cluster.as_str()).collect();
             let versions: BTreeSet<&Version> = clusters.iter().map(|c| &c.version).collect();
-            let more = names.len().saturating_sub(LISTED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let message = format!(
-                "an annotation of {}{more} on {platform} ({}) names an image, and wins over any entry keyed by version: the fix does not reach {}; take the annotation away, or have the owner put the fix into it",
-                names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", "),
-                listed(versions.into_iter()),
+                "an annotation of {} on {platform} ({}) names an image, and wins over any entry keyed by version: the fix does not reach {}; take the annotation away, or have the owner put the fix into it",
+                listed(names.iter(), ", "),
+                range::listed(versions.into_iter()),
                 if names.len() == 1 { "it" } else { "them" },
             );
             let path = format!("effective-image/{}/{minor}/shadowed", word(platform));

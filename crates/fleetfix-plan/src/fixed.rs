@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleetfix_hypershift::catalogue::HYPERSHIFT;
 use fleetfix_hypershift::coverage::{self, Coverage, Seen};
+use fleetfix_hypershift::finding::listed;
 use fleetfix_model::document::finding::Finding;
 use fleetfix_model::document::plan::Status;
 use fleetfix_model::name::{Commit, ComponentTag};
@@ -18,7 +19,6 @@ use crate::Error;
 use crate::annotated::readable;
 use crate::base;
 use crate::history::History;
-use crate::judge::listed;
 use crate::running::{Place, Running};
 use crate::sources::Given;
 
