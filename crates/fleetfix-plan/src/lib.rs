@@ -205,9 +205,10 @@ pub async fn plan(
         let replaced = replaced::all(tag, &payloads, &bases, &annotated.images);
         findings.extend(history.judge(&mut fixes.planned, &replaced)?);
     }
-    findings.extend(parity::judge(request, &fixes.planned)?);
+    let programs = parity::judge(request, &fixes.planned)?;
     let mut not_made = fixes.not_made();
-    not_made.push((parity::CHECK.to_owned(), parity::not_made(&fixes.planned)));
+    not_made.push((parity::CHECK.to_owned(), programs.not_made(&fixes.planned)));
+    findings.extend(programs.findings);
     not_made.extend(released.not_made.map(|reason| (fixed::CHECK.to_owned(), reason)));
     let plan = document::assemble(document::Parts {
         request,
