@@ -200,10 +200,10 @@ fn a_program_for_another_machine_than_the_image() {
 
 #[test]
 fn a_program_by_itself() {
-    let (architecture, commit, modified) =
-        ("parity/architecture", "parity/commit", "parity/modified");
     type Settings<'a> = &'a [(&'a str, &'a str)];
     type Case<'a> = (&'a str, Settings<'a>, bool, &'a [&'a str], &'a [Subject]);
+    let (architecture, commit, modified) =
+        ("parity/architecture", "parity/commit", "parity/modified");
     let all = [Subject::Architecture, Subject::Commit, Subject::Modified];
     let silent = [Subject::Architecture, Subject::Modified];
     let table: [Case<'_>; 6] = [
