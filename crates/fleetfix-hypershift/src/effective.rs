@@ -16,12 +16,8 @@ use fleetfix_model::{Digest, HostedPlatform, Minor, Reference, Version};
 
 use crate::Error;
 use crate::catalogue::HYPERSHIFT;
-use crate::coverage::Coverage;
-use crate::coverage::range::listed;
-use crate::finding::{finding, word};
-
-/// Most clusters that one finding names.
-const LISTED: usize = 5;
+use crate::coverage::{Coverage, range};
+use crate::finding::{finding, listed, word};
 
 /// What takes the place of a payload's image, as far as it is known.
 #[derive(Clone, Debug, Default)]
@@ -162,8 +158,8 @@ impl Overriding {
             let versions: BTreeSet<&Version> = clusters.iter().map(|c| &c.version).collect();
             let message = format!(
                 "an annotation of {} on {platform} ({}) names an image, and wins over any entry keyed by version: the fix does not reach {}; take the annotation away, or have the owner put the fix into it",
-                some(&names),
-                listed(versions.into_iter()),
+                listed(names.iter(), ", "),
+                range::listed(versions.into_iter()),
                 if names.len() == 1 { "it" } else { "them" },
             );
             let path = format!("effective-image/{}/{minor}/shadowed", word(platform));
@@ -188,21 +184,14 @@ pub fn beside_fixed(
     let told = |((platform, minor), (versions, clusters)): (_, Told<'_>)| {
         let message = format!(
             "{} on {platform} {} called fixed, and an annotation puts another image than the payload's into {}: the fix is not known to run there; take the annotation away, or have the owner put the fix into it",
-            listed(versions.iter().copied()),
+            range::listed(versions.iter().copied()),
             if versions.len() == 1 { "is" } else { "are" },
-            some(&clusters),
+            listed(clusters.iter(), ", "),
         );
         let path = format!("coverage/{}/{minor}/annotated", word(platform));
         finding(FindingLevel::Blocking, &path, message)
     };
     lines.into_iter().map(told).collect()
-}
-
-/// The first of the names, and how many more there are.
-fn some(names: &BTreeSet<&str>) -> String {
-    let more = names.len().saturating_sub(LISTED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", "))
 }
 
 /// An effective image that is named by a tag: what runs may be another by now. Where the fix is put

@@ -5,6 +5,9 @@ use fleetfix_model::document::finding::{Finding, FindingLevel};
 
 use crate::Error;
 
+/// Most names that one finding lists.
+const LISTED: usize = 5;
+
 /// A finding. `path` is the name of the check and what it is about, such as `coverage/aws/4.20.7`;
 /// it is brought into the alphabet of finding ids, because versions may have capital letters and
 /// `+`. The message says what, where, and what to do.
@@ -36,6 +39,17 @@ pub fn refusal(path: &str, message: impl Into<String>) -> Result<Finding, Error>
     Ok(Finding { waivable: false, ..found })
 }
 
+/// Names for a message: the first of them, and how many more there are.
+pub fn listed<T: std::fmt::Display>(
+    names: impl ExactSizeIterator<Item = T>,
+    between: &str,
+) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let first: Vec<String> = names.take(LISTED).map(|name| name.to_string()).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", first.join(between))
+}
+
 /// A platform as it stands in the name of a finding.
 pub(crate) fn word(platform: HostedPlatform) -> String {
     platform.as_str().to_ascii_lowercase()
@@ -44,6 +58,13 @@ pub(crate) fn word(platform: HostedPlatform) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_listed_up_to_a_number() {
+        assert_eq!(listed(["a", "b"].iter(), "; "), "a; b");
+        assert_eq!(listed(0..5, ", "), "0, 1, 2, 3, 4");
+        assert_eq!(listed(0..7, ", "), "0, 1, 2, 3, 4 and 2 more");
+    }
 
     #[test]
     fn names_fit_their_alphabet() {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleetfix_hypershift::coverage::Coverage;
 use fleetfix_hypershift::effective::mutable;
-use fleetfix_hypershift::finding::finding;
+use fleetfix_hypershift::finding::{finding, listed};
 use fleetfix_hypershift::labels;
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::Status;
@@ -20,7 +20,6 @@ use crate::Error;
 use crate::base::Bases;
 use crate::content::Fixes;
 use crate::deliver::Delivered;
-use crate::judge::listed;
 use crate::running::Running;
 
 /// An image that an annotation puts into a place.

@@ -22,6 +22,9 @@ const ALWAYS: [&str; 10] = [
     "waiver",
 ];
 
+/// The check of titles and files against platforms.
+pub const PLATFORM: &str = "platform";
+
 /// Checks that need something which may not have been given.
 const SOMETIMES: [(&str, Needs, &str); 10] = [
     (
@@ -65,7 +68,7 @@ const SOMETIMES: [(&str, Needs, &str); 10] = [
         "no dump of HostedClusters was given: clusters whose nodes reach the API server through a proxy are not known",
     ),
     (
-        "platform",
+        PLATFORM,
         Needs::Git,
         "no git repository was given: the titles and files of the pull requests were not held against the platforms",
     ),

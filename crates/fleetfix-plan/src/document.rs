@@ -71,7 +71,9 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
         findings.extend(judge::proxied(clusters, &tag, &coverage, payloads).map_err(named)?);
     }
     let supersedes = pinned(&document.supersedes, given.channel.as_ref());
-    let conflicts = pinned(&document.conflicts, given.channel.as_ref());
+    // What comes later is excluded as well.
+    let conflicts: BTreeSet<FixReference> = document.conflicts.iter().cloned().collect();
+    let conflicts: Vec<FixReference> = conflicts.into_iter().collect();
     if let Some(channel) = &given.channel {
         let approvers = bundle::approvers(channel, &tag);
         findings.extend(finding::idle_names(&document.waivers, &approvers).map_err(named)?);
@@ -167,7 +169,8 @@ fn retire_when(request: &FixRequest) -> Option<RetireWhen> {
     Some(RetireWhen { all_clusters_at_or_above: last.into_values().cloned().collect() })
 }
 
-/// Other fixes, each up to the revision that the channel has: one that comes later is another matter.
+/// What is superseded, each up to the revision that the channel has: one that comes later may hold
+/// what this fix does not.
 fn pinned(references: &[FixReference], channel: Option<&VerifiedChannel>) -> Vec<FixReference> {
     let there = |id: &FixId| {
         let bundles = &channel?.document().bundles;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use fleetfix_hypershift::downgrade::{Along, Claim, Replaced, Replacement};
-use fleetfix_hypershift::finding::finding;
+use fleetfix_hypershift::finding::{finding, listed};
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::{AlongCommit, PlannedFix, cleaned};
 use fleetfix_model::document::request::{FixRequest, MinorFix};
@@ -28,6 +28,8 @@ pub struct History {
     titles: BTreeMap<String, String>,
     /// The files that they change, where that is known.
     files: BTreeMap<String, BTreeSet<String>>,
+    /// Pull requests by name of which it is not known.
+    unread: BTreeSet<String>,
     findings: Vec<Finding>,
 }
 
@@ -72,10 +74,11 @@ impl History {
             lines: BTreeMap::new(),
             titles: BTreeMap::new(),
             files: BTreeMap::new(),
+            unread: BTreeSet::new(),
             findings: Vec::new(),
         };
         for fix in &request.fixes {
-            let release = release.iter().find(|branch| branch.minor == Some(fix.minor));
+            let release = history.release(fix, &release)?;
             let line = history.line(fix, release, main)?;
             history.lines.insert(fix.minor, line);
         }
@@ -97,12 +100,59 @@ impl History {
         self.files.iter().map(|(name, files)| (name.as_str(), files))
     }
 
+    /// Why the files of some pull requests are not known, if so.
+    pub fn not_read(&self) -> Option<String> {
+        let names: Vec<&str> = self.unread.iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "the repository does not have the files that {} change, or they are too many: nobody held them against the platforms; give a clone without a filter",
+                names.join(", ")
+            )
+        })
+    }
+
+    /// The branch that releases of a line are made from; `Err` says why it is not known.
+    fn release<'a>(
+        &mut self,
+        fix: &MinorFix,
+        release: &'a [Branch],
+    ) -> Result<Result<&'a Branch, String>, Error> {
+        let minor = fix.minor;
+        let of_line: Vec<&Branch> = release.iter().filter(|b| b.minor == Some(minor)).collect();
+        if let [one] = of_line.as_slice() {
+            return Ok(Ok(one));
+        }
+        if of_line.is_empty() {
+            return Ok(Err(format!("the repository has no branch of {minor}")));
+        }
+        if let Some(commit) = &fix.commit {
+            let holding = self.repository.holding(commit, of_line.iter().copied())?;
+            if let (Some(first), 1) = (holding.first(), holding.len()) {
+                return Ok(Ok(first));
+            }
+        }
+        let names: Vec<&str> = of_line.iter().map(|branch| branch.name.as_str()).collect();
+        let why = format!(
+            "{minor} has several branches, and none holds the others: {}",
+            names.join(", ")
+        );
+        let message = format!(
+            "{why}; which one releases are made from cannot be told: name as `commit` one that a single one of them holds"
+        );
+        self.say(FindingLevel::Blocking, &format!("commit/{minor}/branches"), message)?;
+        Ok(Err(why))
+    }
+
     fn line(
         &mut self,
         fix: &MinorFix,
-        release: Option<&Branch>,
+        release: Result<&Branch, String>,
         main: Option<&Branch>,
     ) -> Result<Line, Error> {
+        let (release, no_branch) = match release {
+            Ok(release) => (Some(release), String::new()),
+            Err(why) => (None, why),
+        };
         let landed = self.landed(fix, release, main.or(release))?;
         let in_release = |landed: &&Landed| Some(&landed.branch) == release;
         let place = |landed: &Landed| (landed.evidence != Evidence::Same, landed.order);
@@ -129,8 +179,14 @@ impl History {
             let name = format!("#{number}");
             if let Some(landed) = landed {
                 self.titles.insert(name.clone(), cleaned(&landed.title));
-                let files = self.repository.changed(&landed.commit)?;
-                self.files.extend(files.map(|files| (name.clone(), files)));
+                let whole = |one: &Landed| one.evidence == Evidence::Same && one.reverted.is_none();
+                if !of_number.iter().filter(in_release).any(whole) {
+                    self.partial(fix.minor, *number, landed)?;
+                }
+                match self.repository.changed(&landed.commit)? {
+                    Some(files) => _ = self.files.insert(name.clone(), files),
+                    None => _ = self.unread.insert(name.clone()),
+                }
             }
             let commit = landed.map(|landed| landed.commit.clone());
             let of_branch = landed.and_then(|landed| landed.number).or(Some(*number));
@@ -152,7 +208,7 @@ impl History {
             released.extend(line.merged.map(|_| (Some(commit.clone()), None)));
         }
         line.released = match release {
-            None => Released::Unknown(format!("the repository has no branch of {}", fix.minor)),
+            None => Released::Unknown(no_branch.clone()),
             Some(release) if released.is_empty() => Released::Unknown(format!(
                 "no pull request is named, and the fix's commit is not in {}",
                 release.name
@@ -160,7 +216,7 @@ impl History {
             Some(_) => Released::Commits(released),
         };
         if line.merged.is_none() && line.fix.is_some() {
-            self.unmerged(fix.minor, release)?;
+            self.unmerged(fix.minor, release, no_branch)?;
         }
         Ok(line)
     }
@@ -209,11 +265,27 @@ impl History {
         self.say(FindingLevel::Blocking, &path, message)
     }
 
-    fn unmerged(&mut self, minor: Minor, release: Option<&Branch>) -> Result<(), Error> {
-        let branch = release.map_or_else(
-            || format!("the repository has no branch of {minor}"),
-            |release| format!("it is not in {}", release.name),
+    /// A pull request of which a branch has only some commits.
+    fn partial(&mut self, minor: Minor, number: u64, landed: &Landed) -> Result<(), Error> {
+        if landed.lacks.is_empty() || landed.evidence == Evidence::Same {
+            return Ok(());
+        }
+        let lacks: Vec<&str> = landed.lacks.iter().map(Commit::as_str).collect();
+        let message = format!(
+            "only a part of #{number} was picked to {}: no trailer names {}; pick the rest, or have somebody look whether it is needed",
+            landed.branch.name,
+            listed(lacks.iter(), ", ")
         );
+        self.say(FindingLevel::Blocking, &format!("commit/{minor}/{number}/partial"), message)
+    }
+
+    fn unmerged(
+        &mut self,
+        minor: Minor,
+        release: Option<&Branch>,
+        no_branch: String,
+    ) -> Result<(), Error> {
+        let branch = release.map_or(no_branch, |release| format!("it is not in {}", release.name));
         let message = format!(
             "the fix of {minor} is not known to be merged ({branch}): the release that follows may lack it"
         );

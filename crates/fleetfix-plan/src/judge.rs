@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fleetfix_hypershift::catalogue::HYPERSHIFT;
 use fleetfix_hypershift::coverage::Coverage;
-use fleetfix_hypershift::finding::finding;
+use fleetfix_hypershift::finding::{finding, listed};
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::{Origin, Status};
 use fleetfix_model::name::ComponentTag;
@@ -15,9 +15,6 @@ use crate::base::{Base, Bases};
 use crate::cluster::{Cluster, NO_PLATFORM, NO_VERSION};
 use crate::payload::Payloads;
 use crate::running::Place;
-
-/// Most clusters that one finding lists.
-const LISTED: usize = 5;
 
 type Found = Result<Vec<Finding>, fleetfix_hypershift::Error>;
 
@@ -218,17 +215,6 @@ pub fn proxied(
         findings.push(finding(FindingLevel::Blocking, "impact/proxied/unclear", message)?);
     }
     Ok(findings)
-}
-
-/// Names for a message: the first of them, and how many more there are.
-pub fn listed<T: std::fmt::Display>(
-    names: impl ExactSizeIterator<Item = T>,
-    between: &str,
-) -> String {
-    let more = names.len().saturating_sub(LISTED);
-    let first: Vec<String> = names.take(LISTED).map(|name| name.to_string()).collect();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", first.join(between))
 }
 
 /// A fix of which nobody says what it was built from.

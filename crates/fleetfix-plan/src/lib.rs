@@ -213,9 +213,12 @@ pub async fn plan(
         let replaced = replaced::all(tag, &payloads.covered, &bases, &annotated.images);
         findings.extend(history.judge(&mut fixes.planned, &replaced)?);
     }
-    findings.extend(parity::judge(request, &fixes.planned)?);
+    let programs = parity::judge(request, &fixes.planned)?;
     let mut not_made = fixes.not_made();
-    not_made.push((parity::CHECK.to_owned(), parity::not_made(&fixes.planned)));
+    not_made.push((parity::CHECK.to_owned(), programs.not_made(&fixes.planned)));
+    findings.extend(programs.findings);
+    let unread = history.as_ref().and_then(History::not_read);
+    not_made.extend(unread.map(|reason| (check::PLATFORM.to_owned(), reason)));
     not_made.extend(released.not_made.map(|reason| (fixed::CHECK.to_owned(), reason)));
     let plan = document::assemble(document::Parts {
         request,

@@ -4,14 +4,14 @@
 //! on is held against what was really built. With the programs that they replace they are compared when
 //! images are patched, which reads the bases' layers: the plan says so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 
-use fleetfix_hypershift::finding::finding;
+use fleetfix_hypershift::finding::{finding, listed};
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::{FileContent, PlannedFix};
-use fleetfix_model::name::Commit;
 use fleetfix_program::difference::{Severity, Subject};
-use fleetfix_program::{Difference, Program, for_architecture};
+use fleetfix_program::{Difference, Program, alone};
 
 use crate::Error;
 use crate::request::Request;
@@ -19,49 +19,108 @@ use crate::request::Request;
 /// The check of programs.
 pub const CHECK: &str = "parity";
 
+/// What was found, and what was looked at for it.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// The findings.
+    pub findings: Vec<Finding>,
+    /// Where the new files go, by what they were held against.
+    held: BTreeMap<Held, BTreeSet<String>>,
+}
+
+/// What a new file was held against.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Held {
+    Both,
+    Architecture,
+    Commit,
+    Nothing,
+    Unreadable,
+    NoProgram,
+}
+
+impl Held {
+    fn of(compared: &BTreeSet<Subject>) -> Self {
+        let has = |subject| compared.contains(&subject);
+        match (has(Subject::Architecture), has(Subject::Commit)) {
+            (true, true) => Self::Both,
+            (true, false) => Self::Architecture,
+            (false, true) => Self::Commit,
+            (false, false) => Self::Nothing,
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Both => "held against their architecture and the fix's commit",
+            Self::Architecture => {
+                "held against their architecture only, because the fix or the program names no commit"
+            }
+            Self::Commit => {
+                "held against the fix's commit only, because they are made for no architecture"
+            }
+            Self::Nothing => "held against nothing, because they say nothing of themselves",
+            Self::Unreadable => "held against nothing, because they cannot be read",
+            Self::NoProgram => "no programs",
+        }
+    }
+}
+
 /// Holds the new programs of all fixes against what is said of them.
-pub fn judge(request: &Request, fixes: &[PlannedFix]) -> Result<Vec<Finding>, Error> {
-    let mut findings = Vec::new();
+pub fn judge(request: &Request, fixes: &[PlannedFix]) -> Result<Judged, Error> {
+    let mut judged = Judged::default();
     for fix in fixes {
         for file in &fix.files {
             for content in &file.contents {
-                let Some(program) = read(request, content)? else { continue };
-                let differences = differences(&program, content, fix.commit.as_ref());
-                for difference in differences {
-                    let place = format!("{} {} ({})", fix.minor, file.path, content.architecture);
-                    findings.extend(told(&place, &difference)?);
-                }
+                let place = format!("{} {} ({})", fix.minor, file.path, content.architecture);
+                let held = match read(request, content)? {
+                    Ok(program) => {
+                        let found = alone(&program, &content.architecture, fix.commit.as_ref());
+                        for difference in &found.differences {
+                            judged.findings.extend(told(&place, difference)?);
+                        }
+                        Held::of(&found.compared)
+                    }
+                    Err(held) => held,
+                };
+                judged.held.entry(held).or_default().insert(place);
             }
         }
     }
-    Ok(findings)
+    Ok(judged)
 }
 
-/// Why programs were not compared with those that they replace.
-pub fn not_made(fixes: &[PlannedFix]) -> String {
-    let finished: Vec<String> =
-        fixes.iter().filter(|f| f.image.is_some()).map(|f| f.minor.to_string()).collect();
-    let mut reasons = Vec::new();
-    if fixes.iter().any(|fix| !fix.files.is_empty()) {
-        reasons.push(
-            "new programs were held against their architecture and the fix's commit; with those that they replace they are compared when images are patched, which reads the layers of the bases"
-                .to_owned(),
-        );
+impl Judged {
+    /// Why programs were not compared with those that they replace, and what of the new ones was
+    /// looked at.
+    pub fn not_made(&self, fixes: &[PlannedFix]) -> String {
+        let finished: Vec<String> =
+            fixes.iter().filter(|f| f.image.is_some()).map(|f| f.minor.to_string()).collect();
+        let told = |(held, places): (&Held, &BTreeSet<String>)| {
+            format!("{}: {}", held.words(), listed(places.iter(), ", "))
+        };
+        let mut reasons: Vec<String> = self.held.iter().map(told).collect();
+        if !self.held.is_empty() {
+            reasons.push(
+                "with what they replace new programs are compared when images are patched, which reads the layers of the bases"
+                    .to_owned(),
+            );
+        }
+        if !finished.is_empty() {
+            reasons.push(format!(
+                "nobody read the programs in the finished image of {}, nor compared them with those of what it replaces",
+                finished.join(", ")
+            ));
+        }
+        if reasons.is_empty() {
+            reasons.push("the fix brings no program".to_owned());
+        }
+        reasons.join("; ")
     }
-    if !finished.is_empty() {
-        reasons.push(format!(
-            "nobody read the programs in the finished image of {}, nor compared them with those of what it replaces",
-            finished.join(", ")
-        ));
-    }
-    if reasons.is_empty() {
-        reasons.push("the fix brings no program".to_owned());
-    }
-    reasons.join("; ")
 }
 
-/// `None`: it is no program, or one that cannot be read, which those say who patch with it.
-fn read(request: &Request, content: &FileContent) -> Result<Option<Program>, Error> {
+/// `Err`: it is no program, or one that cannot be read, which those say who patch with it.
+fn read(request: &Request, content: &FileContent) -> Result<Result<Program, Held>, Error> {
     let path = request.path(&content.from);
     let failed = |source| Error::Content {
         field: format!("{}: `{}`", request.file, content.from),
@@ -69,26 +128,10 @@ fn read(request: &Request, content: &FileContent) -> Result<Option<Program>, Err
         source,
     };
     match fleetfix_program::read(&content.from, File::open(&path).map_err(failed)?) {
-        Ok(program) => Ok(program),
+        Ok(program) => Ok(program.ok_or(Held::NoProgram)),
         Err(fleetfix_program::Error::Read { source, .. }) => Err(failed(source)),
-        Err(_) => Ok(None),
+        Err(_) => Ok(Err(Held::Unreadable)),
     }
-}
-
-fn differences(
-    program: &Program,
-    content: &FileContent,
-    declared: Option<&Commit>,
-) -> Vec<Difference> {
-    let architecture = for_architecture(program, &content.architecture);
-    let revision = program.go.as_ref().and_then(|go| go.revision());
-    let other = declared.zip(revision).filter(|(declared, actual)| declared.as_str() != *actual);
-    let commit = other.map(|(declared, actual)| Difference {
-        subject: Subject::Commit,
-        expected: declared.to_string(),
-        actual: actual.to_owned(),
-    });
-    architecture.into_iter().chain(commit).collect()
 }
 
 fn told(place: &str, difference: &Difference) -> Result<Option<Finding>, Error> {
@@ -97,6 +140,10 @@ fn told(place: &str, difference: &Difference) -> Result<Option<Finding>, Error> 
         Subject::Architecture => format!(
             "{place}: it is a program for {}: build it for {}",
             difference.actual, difference.expected
+        ),
+        Subject::Modified => format!(
+            "{place}: it was built from files that were {}: build it from the commit that is named",
+            difference.actual
         ),
         _ => format!("{place}: {difference}; build it from the commit that is named"),
     };
@@ -107,56 +154,34 @@ fn told(place: &str, difference: &Difference) -> Result<Option<Finding>, Error> 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use fleetfix_model::Digest;
-    use serde_json::json;
-
     use super::*;
 
-    type Case<'a> = (u16, Option<&'a str>, Option<&'a Commit>, &'a [&'a str]);
+    #[test]
+    fn only_the_architecture_is_never_waived() {
+        let table = [
+            (Subject::Architecture, "it is a program for x: build it for y", false),
+            (Subject::Commit, "commit: x, declared y; build it from the commit", true),
+            (Subject::Modified, "it was built from files that were x: build it", true),
+        ];
+        for (subject, says, waivable) in table {
+            let difference =
+                Difference { subject, expected: "y".to_owned(), actual: "x".to_owned() };
+            let told = told("4.20 /usr/bin/app (amd64)", &difference).unwrap().unwrap();
+            assert!(told.message.contains(says), "{}", told.message);
+            assert_eq!((told.level, told.waivable), (FindingLevel::Blocking, waivable));
+        }
+    }
 
     #[test]
-    fn what_a_program_says_of_itself() {
-        let program = |machine: u16, revision: Option<&str>| -> Program {
-            let settings: BTreeMap<&str, &str> =
-                revision.map(|revision| ("vcs.revision", revision)).into_iter().collect();
-            serde_json::from_value(json!({
-                "elf": {
-                    "class": "64-bit", "order": "little", "kind": "executable",
-                    "machine": machine, "dynamic": false,
-                },
-                "go": {"version": "go1.24.3", "dependencies": 0, "settings": settings},
-            }))
-            .unwrap()
-        };
-        let content = FileContent {
-            architecture: "amd64".to_owned(),
-            from: "app".to_owned(),
-            digest: Digest::of(b""),
-            size: 0,
-        };
-        let commit: Commit = "a".repeat(40).parse().unwrap();
-        let other = "b".repeat(40);
-        // The ELF specification: 62 is x86-64, 183 is AArch64.
-        let table: [Case<'_>; 6] = [
-            (62, Some(commit.as_str()), Some(&commit), &[]),
-            (62, None, Some(&commit), &[]),
-            (62, Some(&other), None, &[]),
-            (62, Some(&other), Some(&commit), &["parity/commit"]),
-            (183, Some(commit.as_str()), Some(&commit), &["parity/architecture"]),
-            (183, Some(&other), Some(&commit), &["parity/architecture", "parity/commit"]),
+    fn what_a_file_was_held_against() {
+        let table = [
+            (&[Subject::Architecture, Subject::Commit, Subject::Modified][..], Held::Both),
+            (&[Subject::Architecture, Subject::Modified], Held::Architecture),
+            (&[Subject::Commit], Held::Commit),
+            (&[], Held::Nothing),
         ];
-        for (machine, revision, declared, expected) in table {
-            let found = differences(&program(machine, revision), &content, declared);
-            let ids: Vec<String> =
-                found.iter().filter_map(Difference::finding).map(|id| id.to_string()).collect();
-            assert_eq!(ids, expected, "{machine} {revision:?}");
-            for difference in &found {
-                let told = told("4.20 /usr/bin/app (amd64)", difference).unwrap().unwrap();
-                assert_eq!(told.waivable, difference.subject == Subject::Commit);
-                assert_eq!(told.level, FindingLevel::Blocking);
-            }
+        for (compared, held) in table {
+            assert_eq!(Held::of(&compared.iter().copied().collect()), held);
         }
     }
 }

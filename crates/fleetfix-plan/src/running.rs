@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fleetfix_audit::channel::VerifiedChannel;
 use fleetfix_hypershift::coverage::Coverage;
 use fleetfix_hypershift::effective::{Effective, Overriding, mutable};
-use fleetfix_hypershift::finding::finding;
+use fleetfix_hypershift::finding::{finding, listed};
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::{Origin, Status};
 use fleetfix_model::name::ComponentTag;
@@ -14,7 +14,6 @@ use fleetfix_release::Payload;
 
 use crate::cluster::Unclear;
 use crate::deliver::Delivered;
-use crate::judge::listed;
 use crate::payload::Payloads;
 use crate::sources::Given;
 use crate::{Error, cluster};

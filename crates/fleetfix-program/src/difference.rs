@@ -221,6 +221,33 @@ pub fn for_architecture(new: &Program, architecture: &str) -> Option<Difference>
     })
 }
 
+/// What a new program says by itself, before the base's is known.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Alone {
+    /// How it differs from what is said of it.
+    pub differences: Vec<Difference>,
+    /// What was compared. What a program does not say is not held against it.
+    pub compared: BTreeSet<Subject>,
+}
+
+/// Holds a new program against the image's architecture and the commit that the fix says it is built
+/// from.
+pub fn alone(new: &Program, architecture: &str, declared: Option<&Commit>) -> Alone {
+    let mut found = Found(for_architecture(new, architecture).into_iter().collect());
+    let mut compared = BTreeSet::new();
+    if new.elf.is_program() {
+        compared.insert(Subject::Architecture);
+    }
+    if let Some(new) = &new.go {
+        found.origin(None, new, declared);
+        if declared.is_some() && new.revision().is_some() {
+            compared.insert(Subject::Commit);
+        }
+        compared.insert(Subject::Modified);
+    }
+    Alone { differences: found.0, compared }
+}
+
 fn format(program: Option<&Program>) -> String {
     if program.is_some() { "an ELF file" } else { "no ELF file" }.to_owned()
 }

@@ -28,7 +28,7 @@ use std::io::{Read, Seek};
 
 use serde::{Deserialize, Serialize};
 
-pub use difference::{Difference, compare, for_architecture};
+pub use difference::{Alone, Difference, alone, compare, for_architecture};
 pub use elf::Elf;
 pub use error::Error;
 pub use go::{GoBuild, main_module};

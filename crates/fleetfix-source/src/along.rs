@@ -1,6 +1,7 @@
 //! What comes along beyond what is claimed.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use fleetfix_model::document::plan::AlongCommit;
 use fleetfix_model::name::Commit;
@@ -40,8 +41,8 @@ impl Repository {
             new.clear();
         }
         for claim in claimed {
-            for id in self.merged_by(&object_id(claim)?)? {
-                new.remove(&id);
+            for id in self.merged_by(&object_id(claim)?)?.iter() {
+                new.remove(id);
             }
         }
         let mut ordered = Vec::with_capacity(new.len());
@@ -75,16 +76,18 @@ impl Repository {
     }
 
     /// A commit, and what it brought into the branch of its first parent.
-    pub(crate) fn merged_by(&mut self, id: &ObjectId) -> Result<Vec<ObjectId>, Error> {
-        let mut merged = vec![*id];
-        let Some(node) = self.node(id)? else { return Ok(merged) };
-        let Some((main, others)) = node.parents.split_first().filter(|(_, o)| !o.is_empty()) else {
-            return Ok(merged);
-        };
-        let mut reached = self.ancestors(main)?.unwrap_or_default();
-        for other in others {
-            self.walk(*other, &mut reached, |id| merged.push(id))?;
+    pub(crate) fn merged_by(&mut self, id: &ObjectId) -> Result<Arc<[ObjectId]>, Error> {
+        if let Some(known) = self.merged.get(id) {
+            return Ok(Arc::clone(known));
         }
+        let mut merged = vec![*id];
+        let node = self.node(id)?;
+        let parents = node.as_ref().and_then(|node| node.parents.split_first());
+        if let Some((main, others)) = parents.filter(|(_, others)| !others.is_empty()) {
+            merged.extend(self.beyond(others, main)?);
+        }
+        let merged: Arc<[ObjectId]> = merged.into();
+        self.merged.insert(*id, Arc::clone(&merged));
         Ok(merged)
     }
 }

@@ -15,12 +15,14 @@
 //! What was taken back later, or picked only in part, is told beside what landed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use fleetfix_model::name::Commit;
 use gix_hash::ObjectId;
 
 use crate::branch::{Branch, Line, Merged};
 use crate::repository::{CommitInfo, name, object_id};
+use crate::revert::{Reverts, reverts};
 use crate::{Error, Repository};
 
 /// Most rounds in which backports of backports are looked for.
@@ -75,10 +77,12 @@ pub struct Said {
     pub picked: Option<u64>,
     /// Commits that it was picked from.
     pub from: Vec<Commit>,
+    /// What it takes back.
+    pub reverts: Reverts,
 }
 
-/// Reads what a message says about pull requests.
-pub fn said(message: &str) -> Said {
+/// Reads what a message says about pull requests. `sources` are what [`reverts`] needs.
+pub fn said(message: &str, sources: &BTreeSet<String>) -> Said {
     let title = message.lines().next().unwrap_or_default();
     let merge = title.strip_prefix("Merge pull request #");
     let squashed = || title.trim_end().strip_suffix(')')?.rsplit_once("(#")?.1.parse().ok();
@@ -94,13 +98,14 @@ pub fn said(message: &str) -> Said {
         let rest = line.trim().strip_prefix("(cherry picked from commit ")?;
         rest.strip_suffix(')')?.parse().ok()
     };
-    Said { number, picked, from: message.lines().filter_map(trailer).collect() }
+    let from = message.lines().filter_map(trailer).collect();
+    Said { number, picked, from, reverts: reverts(message, sources) }
 }
 
 /// One commit of a branch, read once for all rounds.
 struct Entry {
     id: ObjectId,
-    said: Said,
+    said: Arc<Said>,
     /// What brought it into the branch, and the place of that among the branch's own commits.
     by: ObjectId,
     order: usize,
@@ -169,15 +174,25 @@ impl Repository {
         Ok(landed)
     }
 
+    /// What a commit says about pull requests; `None`: nothing, or the repository lacks it.
+    pub(crate) fn said(&mut self, id: &ObjectId) -> Result<Option<Arc<Said>>, Error> {
+        if let Some(known) = self.messages.get(id) {
+            return Ok(known.clone());
+        }
+        let said = self.info(id)?.map(|info| said(&info.message, &self.sources));
+        let said = said.filter(|said| *said != Said::default()).map(Arc::new);
+        self.messages.insert(*id, said.clone());
+        Ok(said)
+    }
+
     fn read<'a>(&mut self, branch: &'a Branch, line: Line) -> Result<Read<'a>, Error> {
         let mut entries = Vec::new();
         let mut ids: Vec<ObjectId> = line.commits().copied().collect();
         ids.sort_unstable();
         for id in ids {
-            let (Some(info), Some((order, by))) = (self.info(&id)?, line.place(&id)) else {
-                continue;
-            };
-            entries.push(Entry { id, said: said(&info.message), by, order });
+            let Some((order, by)) = line.place(&id) else { continue };
+            let said = self.said(&id)?.unwrap_or_default();
+            entries.push(Entry { id, said, by, order });
         }
         Ok(Read { branch, line, entries })
     }
@@ -207,12 +222,12 @@ impl Repository {
             let lacks = if by_trailers { &spread.originals - &held } else { BTreeSet::new() };
             for (order, group) in groups {
                 let Some(mut told) = self.told(read, order, &group)? else { continue };
+                if std::ptr::eq(read, main) {
+                    landed.extend(self.inherited(&told, branches)?);
+                }
                 told.lacks.clone_from(&lacks);
                 told.reverted = self.back_in(&told)?;
                 landed.push(told);
-                if std::ptr::eq(read, main) {
-                    landed.extend(self.inherited(&group, order, branches, main)?);
-                }
             }
         }
         landed.sort_by(|a, b| {
@@ -223,17 +238,10 @@ impl Repository {
     }
 
     /// What main got before a branch was made is in the branch as well.
-    fn inherited(
-        &mut self,
-        group: &Group,
-        order: usize,
-        branches: &[Branch],
-        main: &Read<'_>,
-    ) -> Result<Vec<Landed>, Error> {
+    fn inherited(&mut self, told: &Landed, branches: &[Branch]) -> Result<Vec<Landed>, Error> {
         let mut landed = Vec::new();
-        let Some(told) = self.told(main, order, group)? else { return Ok(landed) };
         for branch in self.holding(&told.commit, branches)? {
-            if branch == main.branch {
+            if *branch == told.branch {
                 continue;
             }
             let mut there =
@@ -280,9 +288,9 @@ impl Repository {
         // Main's is the pull request; what else has its number was picked with its title.
         let in_main = new.iter().find(|(read, ..)| std::ptr::eq(*read, main));
         if let Some((_, entry, _)) = in_main.or(new.first()) {
-            for part in self.merged_by(&entry.id)? {
-                if self.node(&part)?.is_some_and(|node| node.parents.len() < 2) {
-                    spread.originals.insert(name(&part)?);
+            for part in self.merged_by(&entry.id)?.iter() {
+                if self.node(part)?.is_some_and(|node| node.parents.len() < 2) {
+                    spread.originals.insert(name(part)?);
                 }
             }
         }
@@ -300,13 +308,13 @@ impl Repository {
                     }
                     _ => spread.originals.clone(),
                 };
-                for part in self.merged_by(&entry.id)? {
-                    spread.holds.entry(name(&part)?).or_insert_with(|| holds.clone());
+                for part in self.merged_by(&entry.id)?.iter() {
+                    spread.holds.entry(name(part)?).or_insert_with(|| holds.clone());
                 }
                 spread.found.insert(entry.id, evidence);
             }
             for (read, entry) in all.iter().filter(|(_, e)| !spread.found.contains_key(&e.id)) {
-                let Said { picked, from, .. } = &entry.said;
+                let Said { picked, from, .. } = entry.said.as_ref();
                 if picked.is_some_and(|picked| numbers.contains(&picked)) {
                     new.push((read, entry, Evidence::RobotBranch));
                 } else if from.iter().any(|commit| spread.holds.contains_key(commit)) {
@@ -329,15 +337,15 @@ impl Repository {
         let Some(info) = self.info(&group.by)? else { return Ok(None) };
         let Some(merged) = self.brought(&read.line, &group.by)? else { return Ok(None) };
         let mut authors = BTreeSet::new();
-        for part in self.merged_by(&group.by)? {
-            let Some(part) = self.info(&part)? else { continue };
+        for part in self.merged_by(&group.by)?.iter() {
+            let Some(part) = self.info(part)? else { continue };
             // Who merged wrote nothing.
             if part.parents.len() < 2 && !part.author.is_empty() {
                 authors.insert(part.author);
             }
         }
         let CommitInfo { id: commit, title, message, .. } = info;
-        let number = said(&message).number;
+        let number = said(&message, &self.sources).number;
         let title = body_title(&message).unwrap_or(title);
         let (branch, evidence) = (read.branch.clone(), group.evidence);
         let (lacks, reverted) = (BTreeSet::new(), None);
@@ -387,7 +395,7 @@ mod tests {
             ("", None, None, 0),
         ];
         for (message, number, picked, from) in table {
-            let said = said(message);
+            let said = said(message, &BTreeSet::new());
             assert_eq!(
                 (said.number, said.picked, said.from.len()),
                 (number, picked, from),

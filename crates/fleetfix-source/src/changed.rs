@@ -11,7 +11,7 @@ use crate::repository::object_id;
 use crate::{Error, Repository};
 
 /// Most files that are listed. More than that is no fix.
-pub const MAX_FILES: usize = 10_000;
+const MAX_FILES: usize = 10_000;
 /// Most directories that are read for one commit.
 const MAX_DIRECTORIES: usize = 50_000;
 /// Most bytes of one directory: some 100,000 entries.

@@ -11,6 +11,7 @@ use gix_hash::{Kind, ObjectId};
 use gix_object::{CommitRefIter, Find};
 use gix_odb::Header;
 
+use crate::backport::Said;
 use crate::error::Cause;
 use crate::{Error, title};
 
@@ -34,6 +35,12 @@ pub struct Repository {
     pub(crate) sources: BTreeSet<String>,
     /// What was read of commits; `None`: the repository lacks it.
     known: HashMap<ObjectId, Option<Arc<Node>>>,
+    /// The longest way from a commit down to a first one.
+    pub(crate) heights: HashMap<ObjectId, u32>,
+    /// What commits say about pull requests; `None`: nothing, or the repository lacks them.
+    pub(crate) messages: HashMap<ObjectId, Option<Arc<Said>>>,
+    /// What commits brought into their branch.
+    pub(crate) merged: HashMap<ObjectId, Arc<[ObjectId]>>,
     buffer: Vec<u8>,
 }
 
@@ -102,6 +109,9 @@ impl Repository {
             graph,
             sources: BTreeSet::new(),
             known: HashMap::new(),
+            heights: HashMap::new(),
+            messages: HashMap::new(),
+            merged: HashMap::new(),
             buffer: Vec::new(),
         })
     }
@@ -110,6 +120,8 @@ impl Repository {
     /// messages that name a pull request of another one are then not about it.
     pub fn is_source(&mut self, url: &str) {
         self.sources.extend(hosted(url));
+        // They were read with the names known so far.
+        self.messages.clear();
     }
 
     /// True if the repository has a commit graph file, so that walks are quick.

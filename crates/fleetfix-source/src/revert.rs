@@ -16,21 +16,19 @@
 //! then only that one's numbers count. Where it says nothing every number counts: too many reverts
 //! are looked at by people, one too few is not.
 //!
-//! A revert that was itself reverted takes nothing back. A revert that was picked into a release branch
+//! A revert that was itself reverted later on takes nothing back. A revert that was picked into a release branch
 //! names the commit that was picked as well, so that trailers of backports are followed.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fleetfix_model::document::plan::AlongCommit;
 use fleetfix_model::name::Commit;
 use gix_hash::ObjectId;
 
-use crate::backport::said;
 use crate::repository::{hosted, name, object_id};
 use crate::{Error, Repository};
 
-/// Most reverts of reverts that are followed; beyond that the first counts.
-const DEPTH: usize = 100;
 /// Fewest digits of a commit that a message may shorten it to (git's `core.abbrev` has 7 at least).
 const SHORTEST: usize = 7;
 
@@ -75,9 +73,6 @@ pub fn reverts(message: &str, sources: &BTreeSet<String>) -> Reverts {
     reverts
 }
 
-/// Messages of commits.
-type Messages = BTreeMap<ObjectId, String>;
-
 /// A commit, and what it takes back.
 struct Taking {
     id: ObjectId,
@@ -99,29 +94,34 @@ impl Repository {
         of: &Commit,
     ) -> Result<Option<AlongCommit>, Error> {
         let (claimed, of) = (object_id(claim)?, object_id(of)?);
-        let (Some(before), Some(all)) = (self.ancestors(&claimed)?, self.ancestors(&of)?) else {
+        if self.node(&claimed)?.is_none() || self.node(&of)?.is_none() {
             return Ok(None);
-        };
-        let mut later = Messages::new();
-        for id in all.difference(&before) {
-            later.extend(self.info(id)?.map(|info| (*id, info.message)));
         }
         let mut numbers: BTreeMap<u64, BTreeSet<ObjectId>> = BTreeMap::new();
-        for (id, message) in &later {
-            if let Some(number) = said(message).number {
-                numbers.entry(number).or_default().insert(*id);
+        let mut reverting = Vec::new();
+        for id in self.beyond(&[of], &claimed)? {
+            let Some(said) = self.said(&id)? else { continue };
+            if let Some(number) = said.number {
+                numbers.entry(number).or_default().insert(id);
+            }
+            if said.reverts != Reverts::default() {
+                reverting.push((Reverse(self.height(&id)?), id, said));
             }
         }
-        numbers.entry(number.unwrap_or_default()).or_default().insert(claimed);
+        if let Some(number) = number {
+            numbers.entry(number).or_default().insert(claimed);
+        }
+        // The newest first: most is then known of what takes something back.
+        reverting.sort_by_key(|(height, id, _)| (*height, *id));
         let mut takings = Vec::new();
-        for (id, message) in &later {
-            let reverts = reverts(message, &self.sources);
-            if reverts != Reverts::default() {
-                takings.push(self.taking(id, &reverts, &numbers)?);
-            }
+        for (_, id, said) in &reverting {
+            takings.push(self.taking(id, &said.reverts, &numbers)?);
         }
-        let claim = Taking { id: claimed, holds: self.holds(&claimed)?, takes: BTreeSet::new() };
-        let Some(id) = taken_back(&claim, &takings, &mut Vec::new()) else { return Ok(None) };
+        takings.push(Taking { id: claimed, holds: self.holds(&claimed)?, takes: BTreeSet::new() });
+        let takers = self.takers(&takings)?;
+        let Some(id) = taken_back(&takers).and_then(|at| takings.get(at)).map(|by| by.id) else {
+            return Ok(None);
+        };
         let title = self.info(&id)?.map(|info| info.title).unwrap_or_default();
         Ok(Some(AlongCommit { commit: name(&id)?, title }))
     }
@@ -148,35 +148,70 @@ impl Repository {
 
     /// A commit, what it merged, and what those were picked from.
     fn holds(&mut self, id: &ObjectId) -> Result<BTreeSet<String>, Error> {
-        let mut holds = BTreeSet::new();
-        for part in self.merged_by(id)? {
-            let Some(info) = self.info(&part)? else { continue };
-            holds.extend(said(&info.message).from.iter().map(ToString::to_string));
-            holds.insert(info.id.to_string());
+        let mut holds = BTreeSet::from([id.to_string()]);
+        for part in self.merged_by(id)?.iter() {
+            holds.insert(part.to_string());
+            let Some(said) = self.said(part)? else { continue };
+            holds.extend(said.from.iter().map(ToString::to_string));
         }
         Ok(holds)
     }
+
+    /// For each of the takings those that take it back, by index. What takes something back is no
+    /// ancestor of it: a revert that was picked once more after it was reverted is a revert again.
+    fn takers(&mut self, takings: &[Taking]) -> Result<Vec<BTreeSet<usize>>, Error> {
+        let mut holding: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, taking) in takings.iter().enumerate() {
+            for held in &taking.holds {
+                holding.entry(held).or_default().push(at);
+            }
+        }
+        let mut takers = vec![BTreeSet::new(); takings.len()];
+        for (by, taking) in takings.iter().enumerate() {
+            let mut taken = BTreeSet::new();
+            for short in &taking.takes {
+                let of_short = holding.range(short.as_str()..);
+                let of_short = of_short.take_while(|(held, _)| held.starts_with(short));
+                taken.extend(of_short.flat_map(|(_, all)| all).copied());
+            }
+            for at in taken {
+                if let (Some(what), Some(takers)) = (takings.get(at), takers.get_mut(at))
+                    && !self.descends(&what.id, &taking.id)?
+                {
+                    takers.insert(by);
+                }
+            }
+        }
+        Ok(takers)
+    }
 }
 
-/// What takes something back, if it still does. `above` are the reverts that led here: two that name
-/// each other take nothing back.
-fn taken_back(what: &Taking, takings: &[Taking], above: &mut Vec<ObjectId>) -> Option<ObjectId> {
-    let has = |short: &String| {
-        what.holds.range(short.clone()..).next().is_some_and(|id| id.starts_with(short))
-    };
-    let names_it = |taking: &&Taking| taking.id != what.id && taking.takes.iter().any(has);
-    for taking in takings.iter().filter(names_it) {
-        if above.contains(&taking.id) {
-            continue;
+/// Which of the takings takes the last one back and was not taken back itself. `takers` are, for each,
+/// those that take it back. Of reverts in branches beside each other that name each other nobody can
+/// tell which one counts: then each does.
+fn taken_back(takers: &[BTreeSet<usize>]) -> Option<usize> {
+    let mut stands: Vec<Option<bool>> = vec![None; takers.len()];
+    let state = |stands: &[Option<bool>], at: usize| stands.get(at).copied().flatten();
+    loop {
+        let mut settled = false;
+        for (at, by) in takers.iter().enumerate() {
+            let known = if by.iter().any(|by| state(&stands, *by) == Some(true)) {
+                Some(false)
+            } else if by.iter().all(|by| state(&stands, *by) == Some(false)) {
+                Some(true)
+            } else {
+                None
+            };
+            if let Some(stands) = stands.get_mut(at).filter(|stands| **stands != known) {
+                *stands = known;
+                settled = true;
+            }
         }
-        above.push(taking.id);
-        let gone = above.len() < DEPTH && taken_back(taking, takings, above).is_some();
-        above.pop();
-        if !gone {
-            return Some(taking.id);
+        if !settled {
+            break;
         }
     }
-    None
+    takers.last()?.iter().copied().find(|by| state(&stands, *by) != Some(false))
 }
 
 #[cfg(test)]

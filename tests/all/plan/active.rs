@@ -41,6 +41,11 @@ fn an_active_fix_for_the_same_place() {
     // The revision that is there, and none that comes later.
     assert_eq!(made["supersedes"], json!([{"id": request::FIX_ID, "revision": 1}]));
 
+    // What must not be active beside it must not be so in later revisions either.
+    let conflicts = format!("{supersedes}conflicts: [{{id: {}}}]\n", request::FIX_ID);
+    plan(&conflicts, &root).success();
+    assert_eq!(chain.lab.json("other.json")["conflicts"], json!([{"id": request::FIX_ID}]));
+
     // A channel is never read without a trust root, and another root trusts nothing of it.
     plan(&supersedes, &[]).code(2);
     let stranger = Chain::new(Place::Layout);

@@ -61,6 +61,9 @@ fn a_program_for_another_architecture() {
     let with = |from: &str| but(&request(AFFECTED), "from: app", &format!("from: '{from}'"));
     upstream.plan(&with("{arch}"), &[]).success();
     let why = not_made(&upstream.written(), "parity").unwrap();
+    // These programs name no commit.
+    let held = "held against their architecture only, because the fix or the program names no commit: 4.20 /usr/bin/app (amd64), 4.20 /usr/bin/app (arm64)";
+    assert!(why.contains(held), "{why}");
     assert!(why.contains("are compared when images are patched"), "{why}");
     let id = "parity/architecture";
     let says = ["4.20 /usr/bin/app (arm64): it is a program for amd64", "no waiver helps"];
@@ -70,4 +73,43 @@ fn a_program_for_another_architecture() {
     upstream.plan(&finished(&request(AFFECTED), &image), &[]).success();
     let why = not_made(&upstream.written(), "parity").unwrap();
     assert!(why.contains("nobody read the programs in the finished image of 4.20"), "{why}");
+}
+
+/// What was not looked at is not said to have been.
+#[test]
+fn files_that_are_no_programs() {
+    let upstream = Upstream::with(&["4.20.5"]);
+    let places = "4.20 /usr/bin/app (amd64), 4.20 /usr/bin/app (arm64)";
+    for (content, held) in [("fixed", "no programs"), ("\u{7f}ELF", "cannot be read")] {
+        upstream.file("app", content);
+        upstream.plan(&request(AFFECTED), &[]).success();
+        let why = not_made(&upstream.written(), "parity").unwrap();
+        assert!(why.contains(&format!("{held}: {places}")), "{why}");
+        assert!(!why.contains("the fix's commit"), "{why}");
+    }
+}
+
+/// Go's linker says that files were changed: of which source it was made nobody can tell.
+#[test]
+fn a_program_of_files_that_are_in_no_commit() {
+    let upstream = Upstream::with(&["4.20.5"]);
+    let (said, changed) = (
+        b"build\t-trimpath=true\nbuild\tCGO_ENABLED=0\n",
+        b"build\tvcs.modified=true\nbuild\t-trimpath=\n",
+    );
+    for architecture in ["amd64", "arm64"] {
+        let mut program = fleetfix_tests::base::program("fixed", architecture);
+        let all: Vec<usize> =
+            (0..program.len()).filter(|at| program[*at..].starts_with(said)).collect();
+        assert!(!all.is_empty(), "the program's build information has other settings");
+        for at in all {
+            program[at..at + said.len()].copy_from_slice(changed);
+        }
+        std::fs::write(upstream.bench.path(architecture), program).unwrap();
+    }
+    let request = but(&request(AFFECTED), "from: app", "from: '{arch}'");
+    let id = "parity/modified";
+    let says = ["4.20 /usr/bin/app (amd64): it was built from files that were changed since"];
+    refused(upstream.plan(&request, &[]), id, &says);
+    upstream.plan(&waiving(&request, id), &[]).success();
 }

@@ -2,7 +2,7 @@
 
 use fleetfix_testkit::git::Git;
 
-use super::upstream::{Image, Upstream, but, refused, request, waiving};
+use super::upstream::{Image, Upstream, but, not_made, refused, request, waiving};
 
 const AFFECTED: &str = "{platform: AWS, introduced: 4.20.5, fixedIn: 4.20.6}";
 
@@ -217,4 +217,70 @@ fn a_main_branch_of_another_name() {
     assert_eq!(upstream.written()["fixes"][0]["commit"], fix.as_str());
     let wrong = upstream.plan(&open, &[&given[..], &["--main", "nowhere"]].concat()).code(11);
     assert!(wrong.stderr.contains("there is no branch nowhere"), "{wrong}");
+}
+
+/// A line may have two branches that grew apart: releases are made from the one with the fix.
+#[test]
+fn two_branches_of_a_line_that_grew_apart() {
+    let World { upstream, mut source, released, hotfix, fix } = world();
+    source.checkout(&["-b", "openshift-4.20", &released]);
+    source.commit("Only here");
+    let given = ["--git", "source"];
+    upstream.plan(&request_for(&fix), &given).success();
+    let findings = upstream.written()["findings"].to_string();
+    assert!(!findings.contains("commit/4.20/"), "{findings}");
+    let id = "commit/4.20/branches";
+    let says = ["several branches", "openshift-4.20, release-4.20", "name as `commit`"];
+    let unnamed = but(&request_for(&fix), &format!("  commit: {fix}\n"), "");
+    refused(upstream.plan(&unnamed, &given), id, &says);
+    // In both of them, and in neither.
+    refused(upstream.plan(&request_for(&released), &given), id, &says);
+    let neither = but(&request_for(&hotfix), "  pullRequests: [7110]\n", "");
+    refused(upstream.plan(&neither, &given), id, &says);
+    upstream.plan(&waiving(&neither, id), &given).success();
+    assert!(upstream.written()["findings"].to_string().contains("commit/4.20/unmerged"));
+}
+
+/// Of two commits only one was picked into the release branch.
+#[test]
+fn a_pull_request_that_was_picked_in_part() {
+    let World { upstream, mut source, .. } = world();
+    source.checkout(&["-b", "two", "main"]);
+    let first = source.commit("Fix the first half");
+    let second = source.commit("Fix the second half");
+    source.checkout(&["main"]);
+    let merge = "Merge pull request #7300 from amir/two\n\nFix both halves";
+    source.run(&["merge", "--quiet", "--no-ff", "--message", merge, "two"]);
+    source.checkout(&["release-4.20"]);
+    let pick =
+        |title: &str, commit: &str| format!("{title}\n\n(cherry picked from commit {commit})");
+    let half = source.merge(7301, "amir/half", &pick("Fix the first half", &first));
+    let request = |commit: &str| but(&request_for(commit), "[7110]", "[7110, 7300]");
+    let (id, given) = ("commit/4.20/7300/partial", ["--git", "source"]);
+    let says = ["only a part of #7300 was picked to release-4.20", &second, "pick the rest"];
+    refused(upstream.plan(&request(&half), &given), id, &says);
+    upstream.plan(&waiving(&request(&half), id), &given).success();
+    let whole = source.merge(7302, "amir/rest", &pick("Fix the second half", &second));
+    upstream.plan(&request(&whole), &given).success();
+}
+
+/// A clone may leave out what commits change: then nobody looked at it.
+#[test]
+fn files_that_the_repository_does_not_have() {
+    let World { upstream, mut source, .. } = world();
+    std::fs::write(source.dir().join("azure.go"), "package azure\n").unwrap();
+    source.run(&["add", "--all"]);
+    let fix = source.merge(9009, "amir/fix", "Tolerate a missing subnet");
+    let request = but(&request_for(&fix), "[7110]", "[7110, 9009]");
+    refused(upstream.plan(&request, &["--git", "source"]), "platform/9009/files", &[]);
+    assert_eq!(not_made(&upstream.written(), "platform"), None);
+
+    source.run(&["config", "uploadpack.allowFilter", "true"]);
+    let url = format!("file://{}", source.dir().display());
+    let clone = ["clone", "--quiet", "--bare", "--filter=tree:0", &url];
+    let to = source.beside("treeless").display().to_string();
+    source.run(&[&clone[..], &[&to]].concat());
+    upstream.plan(&request, &["--git", "treeless"]).success();
+    let why = not_made(&upstream.written(), "platform").unwrap();
+    assert!(why.contains("does not have the files that #9009 change"), "{why}");
 }

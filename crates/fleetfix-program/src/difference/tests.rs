@@ -199,6 +199,41 @@ fn a_program_for_another_machine_than_the_image() {
 }
 
 #[test]
+fn a_program_by_itself() {
+    type Settings<'a> = &'a [(&'a str, &'a str)];
+    type Case<'a> = (&'a str, Settings<'a>, bool, &'a [&'a str], &'a [Subject]);
+    let (architecture, commit, modified) =
+        ("parity/architecture", "parity/commit", "parity/modified");
+    let all = [Subject::Architecture, Subject::Commit, Subject::Modified];
+    let silent = [Subject::Architecture, Subject::Modified];
+    let table: [Case<'_>; 6] = [
+        ("amd64", &[("vcs.revision", DECLARED)], true, &[], &all),
+        ("amd64", &[("vcs.revision", OTHER)], true, &[commit], &all),
+        ("arm64", &[("vcs.revision", OTHER)], false, &[architecture], &silent),
+        ("amd64", &[], true, &[], &silent),
+        ("amd64", &[("vcs.modified", "true")], false, &[modified], &silent),
+        (
+            "arm64",
+            &[("vcs.revision", OTHER), ("vcs.modified", "true")],
+            true,
+            &[architecture, commit, modified],
+            &all,
+        ),
+    ];
+    let declared = DECLARED.parse().unwrap();
+    for (platform, settings, is_declared, expected, compared) in table {
+        let program = go("go1.26.8", settings);
+        let found = alone(&program, platform, Some(&declared).filter(|_| is_declared));
+        let ids: Vec<String> =
+            found.differences.iter().map(|d| d.finding().unwrap().to_string()).collect();
+        assert_eq!(ids, expected, "{platform} {settings:?}");
+        assert_eq!(found.compared.into_iter().collect::<Vec<_>>(), compared);
+    }
+    let bpf = program(&Fixture { machine: 247, kind: 1, go: None, ..Fixture::default() });
+    assert_eq!(alone(&bpf, "amd64", Some(&declared)), Alone::default());
+}
+
+#[test]
 fn what_programs_say_is_one_short_line() {
     let mut base = go("go1.26.8", &[]);
     base.go.as_mut().unwrap().version = format!("go1\n\u{1b}[2J\u{202e}{}", "x".repeat(1000));

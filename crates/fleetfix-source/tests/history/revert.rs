@@ -71,3 +71,59 @@ fn reverts_elsewhere_and_nonsense_take_nothing_back() {
     assert_eq!(found(&git, &fix, None), None);
     assert_eq!(git.open().reverted(&fix, None, &"e".repeat(40).parse().unwrap()).unwrap(), None);
 }
+
+/// Main's revert was taken back in the release branch, and then picked there once more.
+#[test]
+fn a_revert_that_is_picked_again_takes_back_again() {
+    let mut git = Git::new();
+    git.commit("Start");
+    let fix = git.commit("Fix LDAP (#7110)");
+    let revert = format!("Revert \"Fix LDAP\"\n\nThis reverts commit {fix}.");
+    let first = git.commit(&revert);
+    git.commit(&format!("Reapply \"Fix LDAP\"\n\nThis reverts commit {first}."));
+    assert_eq!(found(&git, &fix, Some(7110)), None);
+    let again = revert.replace("LDAP\"", "LDAP\" again");
+    let again = git.commit(&format!("{again}\n(cherry picked from commit {first})"));
+    assert_eq!(found(&git, &fix, Some(7110)).as_deref(), Some("Revert \"Fix LDAP\" again"));
+    git.commit(&format!("Reapply it again\n\nThis reverts commit {again}."));
+    assert_eq!(found(&git, &fix, Some(7110)), None);
+}
+
+/// By number a revert may name one that comes after it, or one beside it.
+#[test]
+fn reverts_that_name_each_other() {
+    for count in [2, 3, 30] {
+        let mut git = Git::new();
+        git.commit("Start");
+        let fix = git.commit("Fix LDAP (#10)");
+        let message = |n: u64| {
+            let others = (10..=10 + count).filter(|other| *other != n);
+            let others: Vec<String> = others.map(|other| format!("Reverts a/b#{other}")).collect();
+            format!("Not so (#{n})\n\n{}", others.join("\n"))
+        };
+        for n in 11..=10 + count {
+            git.commit(&message(n));
+        }
+        let last = format!("Not so (#{})", 10 + count);
+        assert_eq!(found(&git, &fix, Some(10)), Some(last), "{count} after each other");
+        let reverts: Vec<String> = (11..=10 + count).map(|n| format!("c{n}")).collect();
+        for (branch, n) in reverts.iter().zip(11..) {
+            git.checkout(&["-b", branch, fix.as_str()]);
+            git.commit(&message(n));
+        }
+        git.checkout(&["-b", "all", fix.as_str()]);
+        let reverts = reverts.iter().map(String::as_str);
+        let merge = ["merge", "--quiet", "--no-ff", "--message", "All"];
+        git.run(&merge.into_iter().chain(reverts).collect::<Vec<_>>());
+        assert!(found(&git, &fix, Some(10)).is_some(), "{count} beside each other");
+    }
+}
+
+#[test]
+fn no_number_is_not_number_0() {
+    let mut git = Git::new();
+    git.commit("Start");
+    let fix = git.commit("Fix LDAP");
+    git.commit("Revert #0 \"what is not known\"");
+    assert_eq!(found(&git, &fix, None), None);
+}
