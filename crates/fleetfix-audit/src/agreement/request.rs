@@ -1,5 +1,7 @@
 //! Whether a plan is of its request: what a plan takes over as it stands, it must not change.
 
+use std::collections::BTreeSet;
+
 use fleetfix_model::document::plan::{PlannedFix, Status};
 use fleetfix_model::document::request::{Affected, MinorFix};
 use fleetfix_model::document::rollout::FixReference;
@@ -20,7 +22,7 @@ pub(super) fn check(request: &FixRequest, plan: &FixPlan) -> Judged {
         ("incident", request.incident == plan.incident),
         ("requester", request.requester == plan.requester),
         ("supersedes", is_list(&request.supersedes, &plan.supersedes)),
-        ("conflicts", is_list(&request.conflicts, &plan.conflicts)),
+        ("conflicts", sorted(&request.conflicts) == sorted(&plan.conflicts)),
         ("targets", request.targets == plan.targets),
         ("rollout", request.rollout == plan.rollout),
         ("healthGates", request.health_gates == plan.health_gates),
@@ -51,7 +53,12 @@ pub(super) fn check(request: &FixRequest, plan: &FixPlan) -> Judged {
     list_empty("request", &different, "the plan differs from its request in")
 }
 
-/// A plan has each reference once, and sorted, with a revision where it knew one.
+/// A plan has each reference once.
+fn sorted(references: &[FixReference]) -> BTreeSet<&FixReference> {
+    references.iter().collect()
+}
+
+/// A plan has each reference once, and with a revision where it knew one.
 fn is_list(asked: &[FixReference], planned: &[FixReference]) -> bool {
     asked.iter().all(|a| planned.iter().any(|p| a.becomes(p)))
         && planned.iter().all(|p| asked.iter().any(|a| a.becomes(p)))
