@@ -208,7 +208,7 @@ impl Repository {
         let mut landed = Vec::new();
         for read in lines.iter().chain([main]) {
             let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
-            let (mut held, mut by_trailers) = (BTreeSet::new(), true);
+            let mut by_trailers = true;
             for entry in &read.entries {
                 let Some(evidence) = spread.found.get(&entry.id).copied() else { continue };
                 // A picked commit is claimed by the merge that brought it.
@@ -217,18 +217,28 @@ impl Repository {
                 group.evidence = group.evidence.min(evidence);
                 group.ids.push(entry.id);
                 by_trailers &= evidence == Evidence::Trailer;
-                held.extend(spread.holds.get(&name(&entry.id)?).into_iter().flatten().cloned());
             }
-            let lacks = if by_trailers { &spread.originals - &held } else { BTreeSet::new() };
+            let (mut here, mut held) = (Vec::new(), BTreeSet::new());
             for (order, group) in groups {
                 let Some(mut told) = self.told(read, order, &group)? else { continue };
                 if std::ptr::eq(read, main) {
                     landed.extend(self.inherited(&told, branches)?);
                 }
-                told.lacks.clone_from(&lacks);
                 told.reverted = self.back_in(&told)?;
-                landed.push(told);
+                // A part that was taken back is not there.
+                for id in group.ids.iter().filter(|_| told.reverted.is_none()) {
+                    held.extend(spread.holds.get(&name(id)?).into_iter().flatten().cloned());
+                }
+                here.push(told);
             }
+            // Where no part stands it was taken back, and is not there in part.
+            if by_trailers && here.iter().any(|told| told.reverted.is_none()) {
+                let lacks = &spread.originals - &held;
+                for told in &mut here {
+                    told.lacks.clone_from(&lacks);
+                }
+            }
+            landed.append(&mut here);
         }
         landed.sort_by(|a, b| {
             let key = |l: &Landed| (l.branch.clone(), l.evidence != Evidence::Same, l.order);

@@ -262,6 +262,12 @@ fn a_pull_request_that_was_picked_in_part() {
     upstream.plan(&waiving(&request(&half), id), &given).success();
     let whole = source.merge(7302, "amir/rest", &pick("Fix the second half", &second));
     upstream.plan(&request(&whole), &given).success();
+    // A part that was taken back is lacking again, whichever it is.
+    for part in [&whole, &half] {
+        let back = source.commit(&format!("Revert it\n\nThis reverts commit {part}."));
+        refused(upstream.plan(&request(&back), &given), id, &["only a part of #7300"]);
+        source.commit(&format!("Reapply it\n\nThis reverts commit {back}."));
+    }
 }
 
 /// A clone may leave out what commits change: then nobody looked at it.

@@ -90,6 +90,8 @@ fn of_bundle(contents: &Contents) -> Result<Fix, Failure> {
             let Some(image) = images.get(&version.image) else { continue };
             if let Some(why) = not_for(bundle.targets.as_ref(), platform, &version.version, plan)? {
                 fix.elsewhere.push(why);
+                // Where it takes the place of another one, it has nothing to put there.
+                fix.held.insert((platform, version.version.clone()));
                 continue;
             }
             let reference = place(&bundle.fleet, image);

@@ -115,6 +115,12 @@ fn a_withdrawn_bundle_gives_back_what_stood_there() {
     // So it does where that one is over before it was rendered.
     let over = Fixes { expired: vec![contents()], ..withdrawn(contents()) };
     assert_eq!(after(&over, Some(NEW)).unwrap().as_deref(), Some(NEW));
+    // And where that one is not for this place, and so brings nothing there.
+    let mut elsewhere = contents();
+    let none = json!({"exclude": [{"platform": elsewhere.bundle.affects[0].platform}]});
+    elsewhere.bundle.targets = Some(serde_json::from_value(none).unwrap());
+    let not_here = Fixes { active: vec![elsewhere], ..withdrawn(contents()) };
+    assert_eq!(after(&not_here, Some(NEW)).unwrap().as_deref(), Some(NEW));
     // An active one for the same place goes before.
     let both = Fixes { withdrawn: vec![contents()], ..active(contents()) };
     assert_eq!(after(&both, Some(NEW)).unwrap().as_deref(), Some(NEW));
