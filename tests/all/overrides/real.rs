@@ -105,6 +105,14 @@ fn what_is_wrong_with_hypershifts_file() {
     let ids = ids(&found["findings"]);
     assert!(ids.contains(&"overrides/ends/aws/4.17".to_owned()), "{ids:?}");
 
+    // A graph of another line alone knows of no update, and hides none.
+    let nodes =
+        [serde_json::json!({"version": "4.20.6"}), serde_json::json!({"version": "4.20.8"})];
+    let other = serde_json::json!({"nodes": nodes, "edges": [[0, 1]]});
+    fs::write(bench.path("other.json"), other.to_string()).unwrap();
+    let args = ["lint", "overrides", &own, "--graph", "other.json"];
+    bench.run("fleetfix", args).code(10).says("overrides/regresses/aws/4.17");
+
     // The hole that stood open for 75 days.
     let text = fs::read_to_string(&own).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();

@@ -86,6 +86,7 @@ fn a_channel_is_merged_into_hypershifts_file() {
     let again = render(&chain, &more).success().says("there already").json();
     assert_eq!(again["changes"], serde_json::json!([]));
     assert_eq!(fs::read_to_string(file(&chain)).unwrap(), after);
+    assert_eq!(fs::read_to_string(bench.path("pull-request.md")).unwrap(), text);
     assert_eq!(fs::metadata(file(&chain)).unwrap().modified().unwrap(), time);
 
     // HyperShift's own code: its tests, our images, its other images, nothing for versions outside.

@@ -234,7 +234,9 @@ impl Found<'_> {
         let platform = covered.platform;
         let minors: BTreeSet<Minor> = covered.versions.keys().map(Version::minor).collect();
         for minor in &minors {
-            let message = match graph.filter(|graph| graph.edge_count() > 0) {
+            // A graph of this line alone says nothing of the next one.
+            let judges = |graph: &&Graph| !graph.lines_after(*minor).is_empty();
+            let message = match graph.filter(|graph| graph.edge_count() > 0).filter(judges) {
                 Some(graph) => {
                     let from = covered.versions.keys().filter(|v| v.minor() == *minor);
                     let out =

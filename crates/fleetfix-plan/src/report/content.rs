@@ -179,8 +179,9 @@ fn fix(fix: &PlannedFix) -> Item {
         let commit: String = along.commit.as_str().chars().take(12).collect();
         notes.push(format!("comes along: {commit} {}", along.title));
     }
-    if fix.along.len() > COMMITS {
-        notes.push(format!("and {} more commits come along", fix.along.len() - COMMITS));
+    let more = fix.along.len().saturating_sub(COMMITS) as u64 + fix.along_more;
+    if more > 0 {
+        notes.push(format!("and {more} more commits come along"));
     }
     Item { mark: fix.minor.to_string(), text, notes }
 }
@@ -324,4 +325,30 @@ fn not_made(plan: &FixPlan) -> Vec<Item> {
         notes: Vec::new(),
     };
     plan.checks.iter().filter(|check| check.state == CheckState::NotMade).map(item).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use fleetfix_model::document::plan::AlongCommit;
+    use fleetfix_model::document::{self, FixPlan};
+
+    use super::*;
+
+    #[test]
+    fn commits_that_are_not_shown_are_counted() {
+        let golden = include_bytes!("../../../fleetfix-model/tests/goldens/fix-plan.json");
+        let plan: FixPlan = document::from_canonical("plan", golden).unwrap();
+        let commit = "a".repeat(40).parse().unwrap();
+        let one = AlongCommit { commit, title: "Something".to_owned() };
+        // Those that the plan lists, those that it only counts; what is told.
+        let table = [(0, 0, None), (20, 0, None), (25, 0, Some("5")), (100, 300, Some("380"))];
+        for (listed, counted, told) in table {
+            let mut of = plan.fixes[0].clone();
+            (of.along, of.along_more) = (vec![one.clone(); listed], counted);
+            let notes = fix(&of).notes;
+            let last = notes.last().filter(|note| note.starts_with("and "));
+            let told = told.map(|more| format!("and {more} more commits come along"));
+            assert_eq!(last, told.as_ref(), "{listed} and {counted}");
+        }
+    }
 }

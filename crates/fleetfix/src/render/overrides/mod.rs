@@ -98,7 +98,9 @@ impl Args {
         let testing = self.test_releases(&fixes);
         let merged = overrides.merge(&wanted, &testing)?;
         let branches = pull_request::branches(&fixes, &merged.changes, context);
-        if let Some(path) = &self.pull_request {
+        // Where nothing is left to change, the text of the change that was made stays.
+        let is_done = |path: &&PathBuf| merged.changes.is_empty() && path.exists();
+        if let Some(path) = self.pull_request.as_ref().filter(|path| !is_done(path)) {
             file::write_atomic(
                 path,
                 pull_request::text(&fixes, &merged.changes, &branches).as_bytes(),
