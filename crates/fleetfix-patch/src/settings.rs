@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use fleetfix_oci::edit::OtherManifests;
 use fleetfix_oci::layer::{Algorithm, Compression, Options};
 use fleetfix_oci::tree::LayerCache;
+use fleetfix_registry::Remembered;
 
 use crate::Error;
 
@@ -18,6 +19,8 @@ pub struct Settings {
     pub cache: Option<LayerCache>,
     /// Where it is remembered how programs of bases are built; `None`: nowhere.
     pub programs: Option<PathBuf>,
+    /// Where manifests and configurations of bases are remembered; `None`: nowhere.
+    pub documents: Option<Remembered>,
     /// What becomes of entries of an index that are no images.
     pub others: OtherManifests,
 }
@@ -107,6 +110,7 @@ impl SettingsArgs {
         Ok(Settings {
             layer: Options { compression, ..Options::default() },
             cache: cache.as_deref().map(LayerCache::new),
+            documents: cache.as_deref().map(Remembered::new),
             programs: cache,
             others: self.other_manifests.into(),
         })

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use fleetfix_model::{Descriptor, Digest, Reference, Repository};
 use fleetfix_oci::layer::Finished;
 use fleetfix_oci::manifest::RawDescriptor;
@@ -35,13 +36,30 @@ pub struct Image<'a> {
 /// One blob to write.
 #[derive(Clone)]
 enum Blob {
-    Copy { from: Store, to: Store, blob: Descriptor },
-    Send { to: Store, blob: Descriptor, body: Body },
+    Copy {
+        from: Store,
+        to: Store,
+        blob: Descriptor,
+    },
+    Send {
+        to: Store,
+        blob: Descriptor,
+        body: Body,
+    },
+    /// A configuration of an image whose tag is free: each has one of its own, and many bases make
+    /// many requests.
+    New {
+        to: Store,
+        blob: Descriptor,
+        bytes: Bytes,
+    },
 }
 
 impl Blob {
     fn to(&self) -> (&Repository, &Descriptor) {
-        let (Self::Copy { to, blob, .. } | Self::Send { to, blob, .. }) = self;
+        let (Self::Copy { to, blob, .. }
+        | Self::Send { to, blob, .. }
+        | Self::New { to, blob, .. }) = self;
         (to.repository(), blob)
     }
 }
@@ -155,9 +173,14 @@ impl<'a> Transfers<'a> {
         }
         let _turn = self.turns.acquire().await;
         match blob {
-            Blob::Copy { from, to, blob } => Box::pin(copy_blob(&from, &to, &blob)).await?,
-            Blob::Send { to, blob, body } => Box::pin(to.put_blob(&blob, body)).await?,
-        };
+            Blob::Copy { from, to, blob } => {
+                Box::pin(copy_blob(&from, &to, &blob)).await?;
+            }
+            Blob::Send { to, blob, body } => {
+                Box::pin(to.put_blob(&blob, body)).await?;
+            }
+            Blob::New { to, blob, bytes } => Box::pin(to.put_new_blob(&blob, bytes)).await?,
+        }
         Ok(())
     }
 }
@@ -232,10 +255,17 @@ async fn manifests(client: &Client, image: &Image<'_>) -> Result<(), Error> {
     }
     let put = |manifest: &Document| {
         let (to, manifest) = (to.clone(), manifest.clone());
-        async move { to.put_manifest(&manifest.descriptor.media_type, &manifest.bytes).await }
+        let is_new = image.base.tag_at.is_none();
+        async move {
+            let (media_type, bytes) = (&manifest.descriptor.media_type, &manifest.bytes);
+            if is_new {
+                return to.put_new_manifest(media_type, bytes).await;
+            }
+            to.put_manifest(media_type, bytes).await.map(|_| ())
+        }
     };
     let manifests = stream::iter(&image.patched.manifests).map(put).buffer_unordered(PARALLEL);
-    Ok(manifests.try_for_each(async |_| Ok(())).await?)
+    Ok(manifests.try_collect::<()>().await?)
 }
 
 /// Layers of all images of a base, but for those that lie elsewhere (`urls`).
@@ -285,10 +315,12 @@ fn blobs(
         let new = patched.layers.iter().filter_map(|layer| finished.get(&layer.digest));
         blobs.extend(new.map(|layer| transfers.of_layer(&patched.to, layer)));
         blobs.extend(transfers.of_base(base)?);
-        blobs.extend(patched.configs.iter().map(|config| Blob::Send {
-            to: to.clone(),
-            blob: config.descriptor.clone(),
-            body: Body::Bytes(config.bytes.clone()),
+        blobs.extend(patched.configs.iter().map(|config| {
+            let (to, blob, bytes) = (to.clone(), config.descriptor.clone(), config.bytes.clone());
+            match base.tag_at {
+                None => Blob::New { to, blob, bytes },
+                Some(_) => Blob::Send { to, blob, body: Body::Bytes(bytes) },
+            }
         }));
     }
     Ok(blobs)

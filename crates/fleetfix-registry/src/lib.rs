@@ -10,6 +10,7 @@
 //! | [`client`], [`options`], [`arguments`], [`mirror`] | the client, what it may do, its flags, where reads are redirected to |
 //! | [`store`], [`reader`] | one repository; a blob as a stream |
 //! | [`image`] | an image with every manifest below it |
+//! | [`remembered`] | manifests and configurations that were read before |
 //! | [`copy`](mod@copy), [`attach`](mod@attach) | a manifest with all below it; cosign's `.sig` and `.att` tags |
 //! | [`referrers`](mod@referrers) | artifacts about an image, listed by a registry or by a tag |
 //! | `remote` | the distribution protocol over HTTP: tries, tokens, redirects, uploads |
@@ -34,6 +35,7 @@ pub mod mirror;
 pub mod options;
 pub mod reader;
 pub mod referrers;
+pub mod remembered;
 mod remote;
 mod spool;
 pub mod store;
@@ -51,4 +53,5 @@ pub use mirror::Mirror;
 pub use options::Options;
 pub use reader::BlobReader;
 pub use referrers::{Referrer, referrers};
+pub use remembered::Remembered;
 pub use store::{Body, RawManifest, Store, Written};

@@ -12,6 +12,7 @@ use fleetfix_oci::segments::Segments;
 use crate::Error;
 use crate::layout::{Directory, blocking};
 use crate::reader::BlobReader;
+use crate::remembered::Remembered;
 use crate::remote::Remote;
 
 /// Largest blob that is read, in bytes, whatever its descriptor says: more than registries take
@@ -62,6 +63,7 @@ pub enum Body {
 pub struct Store {
     repository: Repository,
     pub(crate) place: Place,
+    pub(crate) remembered: Option<Remembered>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +74,7 @@ pub(crate) enum Place {
 
 impl Store {
     pub(crate) fn new(repository: Repository, place: Place) -> Self {
-        Self { repository, place }
+        Self { repository, place, remembered: None }
     }
 
     /// Where this is: after mirrors, so what error messages name.
@@ -93,6 +95,18 @@ impl Store {
 
     /// The manifest of `digest`; `None` if it is not there.
     pub async fn find_manifest(&self, digest: Digest) -> Result<Option<RawManifest>, Error> {
+        let Some(remembered) = &self.remembered else { return self.ask_manifest(digest).await };
+        if let Some(known) = remembered.manifest(digest).await {
+            return Ok(Some(known));
+        }
+        let found = self.ask_manifest(digest).await?;
+        if let Some(found) = &found {
+            remembered.add_manifest(found).await;
+        }
+        Ok(found)
+    }
+
+    async fn ask_manifest(&self, digest: Digest) -> Result<Option<RawManifest>, Error> {
         let found = match &self.place {
             Place::Directory(directory) => return directory.manifest(digest),
             Place::Remote(remote) => remote.manifest(&digest.to_string()).await?,
@@ -126,23 +140,31 @@ impl Store {
         }
     }
 
-    /// What `reference` names, by digest if it has one, else by tag. Its repository is not looked at.
+    /// What `reference` names, by digest if it has one, else by tag: asked for even where it is
+    /// remembered. Its repository is not looked at.
     pub async fn get(&self, reference: &Reference) -> Result<RawManifest, Error> {
-        match (reference.digest, &reference.tag) {
-            (Some(digest), _) => self.manifest(digest).await,
-            (None, Some(tag)) => self
-                .find_tag(tag)
-                .await?
-                .ok_or_else(|| self.absent(&self.repository.tagged(tag.clone()))),
-            (None, None) => Err(self.absent(reference)),
-        }
+        let (found, name) = match (reference.digest, &reference.tag) {
+            (Some(digest), _) => (self.ask_manifest(digest).await?, self.repository.at(digest)),
+            (None, Some(tag)) => (self.find_tag(tag).await?, self.repository.tagged(tag.clone())),
+            (None, None) => return Err(self.absent(reference)),
+        };
+        found.ok_or_else(|| self.absent(&name))
     }
 
     /// A small blob in memory, hash-checked; larger than `max` bytes is refused.
     pub async fn blob(&self, digest: Digest, max: u64) -> Result<Vec<u8>, Error> {
         match &self.place {
             Place::Directory(directory) => directory.read_blob(digest, max),
-            Place::Remote(_) => self.blob_reader(digest, None).await?.whole(max).await,
+            Place::Remote(_) => {
+                let ask = async || self.blob_reader(digest, None).await?.whole(max).await;
+                let Some(remembered) = &self.remembered else { return ask().await };
+                if let Some(known) = remembered.blob(digest, max).await {
+                    return Ok(known);
+                }
+                let bytes = ask().await?;
+                remembered.add_blob(digest, &bytes).await;
+                Ok(bytes)
+            }
         }
     }
 
@@ -224,6 +246,17 @@ impl Store {
         }
     }
 
+    /// The same for a small blob that nobody is thought to have written: a registry is not asked
+    /// before, and takes it once more where it is there.
+    pub async fn put_new_blob(&self, descriptor: &Descriptor, bytes: Bytes) -> Result<(), Error> {
+        match &self.place {
+            Place::Remote(remote) => {
+                remote.send_blob(descriptor, &(&Body::Bytes(bytes)).into(), None).await
+            }
+            Place::Directory(_) => self.put_blob(descriptor, Body::Bytes(bytes)).await.map(|_| ()),
+        }
+    }
+
     /// Writes a manifest by its digest, unless it is there.
     pub async fn put_manifest(&self, media_type: &str, bytes: &[u8]) -> Result<Digest, Error> {
         let digest = Digest::of(bytes);
@@ -235,6 +268,18 @@ impl Store {
                     remote.put_manifest(&digest.to_string(), media_type, &bytes).await?;
                 }
                 Ok(digest)
+            }
+        }
+    }
+
+    /// The same for a manifest that nobody is thought to have written, as
+    /// [`Store::put_new_blob`].
+    pub async fn put_new_manifest(&self, media_type: &str, bytes: &[u8]) -> Result<(), Error> {
+        match &self.place {
+            Place::Directory(directory) => directory.put_manifest(bytes).map(|_| ()),
+            Place::Remote(remote) => {
+                let (digest, bytes) = (Digest::of(bytes), Bytes::copy_from_slice(bytes));
+                remote.put_manifest(&digest.to_string(), media_type, &bytes).await.map(|_| ())
             }
         }
     }

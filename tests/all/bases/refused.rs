@@ -307,7 +307,7 @@ fn caches_that_are_damaged_or_cannot_be_written() {
     let expected = patch("out", &cache);
     let files = || {
         let mut files = Vec::new();
-        for kind in ["layers-4", "programs-3"] {
+        for kind in ["documents-1", "layers-4", "programs-3"] {
             let found = fs::read_dir(bench.path("cache").join(kind)).unwrap();
             files.extend(found.map(|entry| entry.unwrap().path()));
         }
@@ -315,7 +315,8 @@ fn caches_that_are_damaged_or_cannot_be_written() {
         files
     };
     let good: Vec<_> = files().iter().map(|path| fs::read(path).unwrap()).collect();
-    assert!(good.len() >= 4, "a layer and a program for each architecture: {:?}", files());
+    // Of each architecture a manifest, a configuration, a layer and a program.
+    assert!(good.len() >= 8, "{:?}", files());
     for damage in ["", "not what was written"] {
         for path in files() {
             fs::write(path, damage).unwrap();
