@@ -8,7 +8,7 @@ use fleetfix_oci::config::{self, Config};
 use fleetfix_oci::layer::Items;
 use fleetfix_oci::manifest::Manifest;
 use fleetfix_oci::tree::Tree;
-use fleetfix_registry::{Client, Image, Remembered, Store};
+use fleetfix_registry::{Client, Documents, Image, Store};
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
@@ -71,12 +71,12 @@ pub async fn read(
     client: &Client,
     job: Job,
     indexes: &Indexes,
-    remembered: Option<Remembered>,
+    documents: Option<Documents>,
 ) -> Result<Base, Error> {
     if job.base.digest.is_none() && job.base.tag.is_none() {
         return Err(Error::NoBase { base: job.base });
     }
-    let source = client.source(&job.base.repository).remembering(remembered);
+    let source = client.source(&job.base.repository).remembering(documents);
     let to = client.store(&job.to);
     let (image, tag_at) = try_join(Image::get(&source, &job.base), to.resolve(&job.tag)).await?;
     let tag_at = tag_at.map(|there| there.digest);

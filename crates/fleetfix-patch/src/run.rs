@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fleetfix_model::{Digest, Repository};
 use fleetfix_oci::edit::OtherManifests;
 use fleetfix_oci::layer::{Content, Finished, Items, LaidOut};
-use fleetfix_registry::{Client, Remembered};
+use fleetfix_registry::{Client, Documents};
 use fleetfix_task::Context;
 use futures_util::future::{LocalBoxFuture, try_join, try_join3};
 use futures_util::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
@@ -44,7 +44,7 @@ pub async fn patch(
         transfers: Transfers::new(client),
         programs: Programs::new(files.clone(), Arc::clone(&indexes), replaced),
         indexes,
-        remembered: settings.documents.clone(),
+        documents: settings.documents.clone(),
         others: settings.others,
         placed: Mutex::default(),
     };
@@ -139,7 +139,7 @@ fn is_early<'a>(bases: impl Iterator<Item = &'a Base>) -> bool {
 struct Run<'a> {
     client: &'a Client,
     indexes: Arc<Indexes>,
-    remembered: Option<Remembered>,
+    documents: Option<Documents>,
     transfers: Transfers<'a>,
     programs: Programs,
     others: OtherManifests,
@@ -206,7 +206,7 @@ impl Run<'_> {
         job: Job,
         lay_out: UnboundedSender<LayOut>,
     ) -> Result<(Base, Vec<Finding>), Error> {
-        let read = base::read(self.client, job, &self.indexes, self.remembered.clone());
+        let read = base::read(self.client, job, &self.indexes, self.documents.clone());
         let mut base = Box::pin(read).await?;
         let name = base.name();
         for image in &mut base.images {

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use fleetfix_oci::edit::OtherManifests;
 use fleetfix_oci::layer::{Algorithm, Compression, Options};
 use fleetfix_oci::tree::LayerCache;
-use fleetfix_registry::Remembered;
+use fleetfix_registry::Documents;
 
 use crate::Error;
 
@@ -20,7 +20,7 @@ pub struct Settings {
     /// Where it is remembered how programs of bases are built; `None`: nowhere.
     pub programs: Option<PathBuf>,
     /// Where manifests and configurations of bases are remembered; `None`: nowhere.
-    pub documents: Option<Remembered>,
+    pub documents: Option<Documents>,
     /// What becomes of entries of an index that are no images.
     pub others: OtherManifests,
 }
@@ -86,7 +86,8 @@ pub struct SettingsArgs {
     /// the work; more in docs/patch.md
     #[arg(long, value_name = "N", env = "FLEETFIX_COMPRESSION_LEVEL")]
     pub compression_level: Option<u32>,
-    /// Where to remember what base layers hold, so that they are read once
+    /// Where to remember manifests, configurations and what layers hold of bases, so that they are
+    /// read once
     /// [default: `$XDG_CACHE_HOME/fleetfix`]
     #[arg(long, value_name = "DIR", env = "FLEETFIX_CACHE_DIR")]
     pub cache_dir: Option<PathBuf>,
@@ -110,7 +111,7 @@ impl SettingsArgs {
         Ok(Settings {
             layer: Options { compression, ..Options::default() },
             cache: cache.as_deref().map(LayerCache::new),
-            documents: cache.as_deref().map(Remembered::new),
+            documents: cache.as_deref().map(Documents::new),
             programs: cache,
             others: self.other_manifests.into(),
         })

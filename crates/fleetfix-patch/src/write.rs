@@ -46,8 +46,8 @@ enum Blob {
         blob: Descriptor,
         body: Body,
     },
-    /// A configuration of an image whose tag is free: each has one of its own, and many bases make
-    /// many requests.
+    /// A configuration of an image whose tag is free. Each image has one of its own, and many bases
+    /// make many requests: it is sent without a question.
     New {
         to: Store,
         blob: Descriptor,

@@ -10,7 +10,7 @@
 //! | [`client`], [`options`], [`arguments`], [`mirror`] | the client, what it may do, its flags, where reads are redirected to |
 //! | [`store`], [`reader`] | one repository; a blob as a stream |
 //! | [`image`] | an image with every manifest below it |
-//! | [`remembered`] | manifests and configurations that were read before |
+//! | [`documents`] | manifests and configurations that were read before |
 //! | [`copy`](mod@copy), [`attach`](mod@attach) | a manifest with all below it; cosign's `.sig` and `.att` tags |
 //! | [`referrers`](mod@referrers) | artifacts about an image, listed by a registry or by a tag |
 //! | `remote` | the distribution protocol over HTTP: tries, tokens, redirects, uploads |
@@ -28,6 +28,7 @@ pub mod attach;
 pub mod client;
 pub mod copy;
 mod credential;
+pub mod documents;
 pub mod error;
 pub mod image;
 mod layout;
@@ -35,7 +36,6 @@ pub mod mirror;
 pub mod options;
 pub mod reader;
 pub mod referrers;
-pub mod remembered;
 mod remote;
 mod spool;
 pub mod store;
@@ -47,11 +47,11 @@ mod tests;
 pub use arguments::RegistryArgs;
 pub use client::Client;
 pub use copy::copy;
+pub use documents::Documents;
 pub use error::{Answer, Error};
 pub use image::Image;
 pub use mirror::Mirror;
 pub use options::Options;
 pub use reader::BlobReader;
 pub use referrers::{Referrer, referrers};
-pub use remembered::Remembered;
 pub use store::{Body, RawManifest, Store, Written};

@@ -10,9 +10,9 @@ use fleetfix_oci::manifest::Manifest;
 use fleetfix_oci::segments::Segments;
 
 use crate::Error;
+use crate::documents::Documents;
 use crate::layout::{Directory, blocking};
 use crate::reader::BlobReader;
-use crate::remembered::Remembered;
 use crate::remote::Remote;
 
 /// Largest blob that is read, in bytes, whatever its descriptor says: more than registries take
@@ -63,7 +63,7 @@ pub enum Body {
 pub struct Store {
     repository: Repository,
     pub(crate) place: Place,
-    pub(crate) remembered: Option<Remembered>,
+    pub(crate) documents: Option<Documents>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ pub(crate) enum Place {
 
 impl Store {
     pub(crate) fn new(repository: Repository, place: Place) -> Self {
-        Self { repository, place, remembered: None }
+        Self { repository, place, documents: None }
     }
 
     /// Where this is: after mirrors, so what error messages name.
@@ -95,13 +95,12 @@ impl Store {
 
     /// The manifest of `digest`; `None` if it is not there.
     pub async fn find_manifest(&self, digest: Digest) -> Result<Option<RawManifest>, Error> {
-        let Some(remembered) = &self.remembered else { return self.ask_manifest(digest).await };
-        if let Some(known) = remembered.manifest(digest).await {
+        if let Some(known) = self.known_manifest(digest).await {
             return Ok(Some(known));
         }
         let found = self.ask_manifest(digest).await?;
         if let Some(found) = &found {
-            remembered.add_manifest(found).await;
+            self.know_manifest(found).await;
         }
         Ok(found)
     }
@@ -156,13 +155,11 @@ impl Store {
         match &self.place {
             Place::Directory(directory) => directory.read_blob(digest, max),
             Place::Remote(_) => {
-                let ask = async || self.blob_reader(digest, None).await?.whole(max).await;
-                let Some(remembered) = &self.remembered else { return ask().await };
-                if let Some(known) = remembered.blob(digest, max).await {
+                if let Some(known) = self.known_blob(digest, max).await {
                     return Ok(known);
                 }
-                let bytes = ask().await?;
-                remembered.add_blob(digest, &bytes).await;
+                let bytes = self.blob_reader(digest, None).await?.whole(max).await?;
+                self.know_blob(digest, &bytes).await;
                 Ok(bytes)
             }
         }
@@ -246,14 +243,20 @@ impl Store {
         }
     }
 
-    /// The same for a small blob that nobody is thought to have written: a registry is not asked
-    /// before, and takes it once more where it is there.
+    /// The same for a small blob that nobody is thought to have written: a registry is asked only
+    /// where it refuses, as some do that have it already.
     pub async fn put_new_blob(&self, descriptor: &Descriptor, bytes: Bytes) -> Result<(), Error> {
-        match &self.place {
-            Place::Remote(remote) => {
-                remote.send_blob(descriptor, &(&Body::Bytes(bytes)).into(), None).await
+        let Place::Remote(remote) = &self.place else {
+            return self.put_blob(descriptor, Body::Bytes(bytes)).await.map(|_| ());
+        };
+        let sent = remote.send_blob(descriptor, &(&Body::Bytes(bytes)).into(), None).await;
+        let (digest, size) = (descriptor.digest, Some(descriptor.size));
+        match sent {
+            Err(refused @ Error::Answer(_)) => {
+                let there = remote.has_blob(digest, size, true).await;
+                if there.is_ok_and(|there| there) { Ok(()) } else { Err(refused) }
             }
-            Place::Directory(_) => self.put_blob(descriptor, Body::Bytes(bytes)).await.map(|_| ()),
+            sent => sent,
         }
     }
 
@@ -275,12 +278,16 @@ impl Store {
     /// The same for a manifest that nobody is thought to have written, as
     /// [`Store::put_new_blob`].
     pub async fn put_new_manifest(&self, media_type: &str, bytes: &[u8]) -> Result<(), Error> {
-        match &self.place {
-            Place::Directory(directory) => directory.put_manifest(bytes).map(|_| ()),
-            Place::Remote(remote) => {
-                let (digest, bytes) = (Digest::of(bytes), Bytes::copy_from_slice(bytes));
-                remote.put_manifest(&digest.to_string(), media_type, &bytes).await.map(|_| ())
+        let Place::Remote(remote) = &self.place else {
+            return self.put_manifest(media_type, bytes).await.map(|_| ());
+        };
+        let (digest, bytes) = (Digest::of(bytes), Bytes::copy_from_slice(bytes));
+        match remote.put_manifest(&digest.to_string(), media_type, &bytes).await {
+            Err(refused @ Error::Answer(_)) => {
+                let there = remote.has_manifest(digest, true).await;
+                if there.is_ok_and(|there| there) { Ok(()) } else { Err(refused) }
             }
+            sent => sent.map(|_| ()),
         }
     }
 

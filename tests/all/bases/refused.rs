@@ -96,8 +96,19 @@ fn layers_that_are_gone_or_of_another_size_in_the_same_repository() {
     gone.says(&lowest).says("is not in");
     assert_eq!(registry.writes(), [""; 0]);
 
-    // One small request for each layer, and no more.
+    // Another repository mounts what a digest names, whatever size the manifest says.
     registry.put_blob("app", &layers[0].bytes);
+    let elsewhere = format!("{}:fix", registry.repository("elsewhere"));
+    for bench in [&bench, &Workbench::new()] {
+        let found_out = patch(bench, &registry, "lies", &elsewhere, "two").code(10);
+        found_out.says(&lowest).says("bytes, found");
+        assert!(registry.content().tags("elsewhere").is_empty());
+        let written = registry.writes();
+        assert!(written.iter().all(|line| !line.contains("/manifests/")), "{written:?}");
+        registry.content().blobs.retain(|(repository, _), _| repository == "app");
+    }
+
+    // One small request for each layer, and no more.
     registry.server.forget();
     patch(&bench, &registry, "v1", &to("fix"), "two").success();
     for layer in &layers {

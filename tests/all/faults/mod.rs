@@ -228,6 +228,8 @@ fn each(table: Vec<(&str, Vec<Fault>, Ends)>) {
             place.faults(faults.clone());
             let output = place.patch();
             place.check(&format!("{what}, {known}"), &output, ends);
+            let idle = place.registry.server.idle_faults();
+            assert!(idle.is_empty(), "{what}, {known}: nothing went wrong: {idle:?}");
         });
     }
 }

@@ -9,6 +9,7 @@ use super::{Ends, Fails, NAME, Place, Same, cold_and_warm, each, later};
 
 const BLOB: &str = "/mirror/blobs/";
 const MANIFEST: &str = "/mirror/manifests/";
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// The true answer with another end, a number of times.
 fn ending(part: &str, times: usize, end: Ending) -> Vec<Fault> {
@@ -192,6 +193,26 @@ fn a_warm_run_reads_the_index_alone() {
     let (manifests, blobs) = read(&Place::new());
     assert!(manifests == 3 && blobs > 2, "{manifests}, {blobs}");
     assert_eq!(read(&Place::warm()), (1, 0));
+}
+
+/// What a registry calls a manifest is its own word, and not remembered where the manifest says
+/// something else.
+#[test]
+fn a_wrong_media_type_does_not_outlive_the_run() {
+    for (wrong, ends) in [
+        ("text/html", Fails(11, "text/html")),
+        ("application/vnd.docker.distribution.manifest.v2+json", Fails(11, "manifest.v2+json")),
+        ("application/octet-stream", Same),
+    ] {
+        let place = Place::new();
+        let is_child = |reply: &Reply| reply.says("content-type", OCI_MANIFEST);
+        place.faults(vec![Fault::change("GET", MANIFEST, move |_, reply| {
+            if is_child(&reply) { reply.instead("content-type", wrong) } else { reply }
+        })]);
+        place.check(wrong, &place.patch(), ends);
+        place.registry.server.heal();
+        place.check(&format!("{wrong}, and the same again"), &place.patch(), Same);
+    }
 }
 
 #[test]

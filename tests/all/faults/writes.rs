@@ -1,6 +1,6 @@
 //! Faults while the image is written.
 
-use fleetfix_testkit::registry::{Fault, Location, Reply};
+use fleetfix_testkit::registry::{Fault, Location, Reply, Request};
 use fleetfix_tests::image::digest;
 
 use super::{Fails, Place, Same, TAG, TO, cold_and_warm, each, later};
@@ -9,6 +9,7 @@ const OPEN: (&str, &str) = ("POST", "/build/app/blobs/uploads/");
 const SEND: (&str, &str) = ("PUT", "/build/app/blobs/uploads/");
 const MANIFEST: (&str, &str) = ("PUT", "/build/app/manifests/sha256:");
 const TAGGED: (&str, &str) = ("PUT", "/build/app/manifests/fixed");
+const ASK: (&str, &str) = ("HEAD", "/build/app/blobs/");
 const STEPS: [(&str, &str); 4] = [OPEN, SEND, MANIFEST, TAGGED];
 
 const EVER: usize = usize::MAX;
@@ -32,6 +33,22 @@ fn refusals_and_busy_registries_at_every_step() {
             row(Reply::new(507), EVER, Fails(12, "507")),
         ]);
     }
+}
+
+/// Whether a blob is there already.
+#[test]
+fn questions_that_are_refused_or_not_answered() {
+    let row = |what, reply: Reply, times, ends| (what, vec![fault(ASK, reply).times(times)], ends);
+    each(vec![
+        row("429", Reply::new(429), 1, Same),
+        row("503 with seconds", later(503, "0"), 2, Same),
+        row("500 for ever", Reply::new(500), EVER, Fails(12, "500")),
+        row("no answer", Reply::Drop, 2, Same),
+        row("no answer for ever", Reply::Drop, EVER, Fails(12, "/blobs/")),
+        row("403", Reply::new(403), EVER, Fails(11, "403")),
+        // Whatever is asked for is not there: all of it is sent.
+        row("404", Reply::new(404), EVER, Same),
+    ]);
 }
 
 #[test]
@@ -67,7 +84,7 @@ fn lies_about_what_was_stored() {
     each(vec![
         ("a blob", lie(SEND), Fails(10, "expected digest")),
         ("a manifest", lie(MANIFEST), Fails(10, "expected digest")),
-        ("a blob that is there", lie(("HEAD", "/mirror/blobs/")), Same),
+        ("a blob that is there", lie(ASK), Fails(10, "expected digest")),
         ("an upload without a place", vec![fault(OPEN, Reply::new(202))], Fails(12, "Location")),
     ]);
     // The last step: what the tag names is what was sent, and the registry says something else.
@@ -122,14 +139,34 @@ fn after_any_fault_the_same_again_ends_well() {
             (Reply::new(500), Fails(12, "500")),
             (Reply::Drop, Fails(12, step.1)),
         ] {
-            let what = format!("{} {}: {reply:?}", step.0, step.1);
-            let place = Place::new();
-            place.registry.fault(fault(step, reply));
-            let output = place.patch();
-            place.check(&what, &output, ends);
-            place.registry.server.heal();
-            let again = place.patch();
-            place.check(&format!("{what}, and the same again"), &again, Same);
+            for no_redeploy in [false, true] {
+                let what = format!("{} {}: {reply:?}, {no_redeploy}", step.0, step.1);
+                let place = Place::new();
+                place.registry.behave(|b| b.no_redeploy = no_redeploy);
+                place.registry.fault(fault(step, reply.clone()));
+                place.check(&what, &place.patch(), ends);
+                let before = place.registry.server.requests();
+                place.registry.server.heal();
+                place.registry.server.forget();
+                place.check(&format!("{what}, and the same again"), &place.patch(), Same);
+                // Layers, which are large, do not go up again.
+                if [MANIFEST, TAGGED].contains(&step) {
+                    let layer = layer_of(&place);
+                    let is_sent = |r: &Request| r.method == "PUT" && r.target.contains(&layer);
+                    assert!(before.iter().any(is_sent), "{what}");
+                    assert!(!place.registry.server.requests().iter().any(is_sent), "{what}");
+                }
+            }
         }
     }
+}
+
+/// Digest of the new layer of the first image, as it stands in a URL's query.
+fn layer_of(place: &Place) -> String {
+    let parse = |bytes: Vec<u8>| serde_json::from_slice::<serde_json::Value>(&bytes).unwrap();
+    let index = parse(place.registry.manifest(TO, TAG).unwrap());
+    let child = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let manifest = parse(place.registry.manifest(TO, &child).unwrap());
+    let layer = manifest["layers"].as_array().unwrap().last().unwrap()["digest"].clone();
+    layer.as_str().unwrap().replace(':', "%3A")
 }

@@ -258,20 +258,29 @@ fn a_damaged_base_is_refused() {
     let manifest = &manifests(&layout, base.digest)[0];
     let mut blobs = vec![base.digest, manifest.digest(), manifest.config().unwrap().digest];
     blobs.extend(manifest.layers().unwrap().iter().map(|layer| layer.digest));
-    for digest in blobs {
-        let path = layout.blob_path(digest);
-        let good = std::fs::read(&path).unwrap();
-        for at in [0, good.len() / 2, good.len() - 1] {
-            let mut bad = good.clone();
-            bad[at] ^= 1;
-            std::fs::write(&path, &bad).unwrap();
-            // What is remembered of a layer is not read again.
-            let _ = std::fs::remove_dir_all(place.path().join("cache"));
-            let error = run(place.with_plan(&plan)).unwrap_err();
-            assert!(matches!(error.class(), Class::Refused | Class::Input), "{error:?}");
-            assert!(place.snapshot("build").is_empty(), "{digest} {at}");
+    let manifests_and_configuration = blobs[..3].to_vec();
+    // What is remembered of a layer is not read again; a layout's documents are not remembered.
+    for (blobs, is_warm) in [(blobs, false), (manifests_and_configuration, true)] {
+        for digest in blobs {
+            if is_warm {
+                run(place.with_plan(&plan)).unwrap();
+                std::fs::remove_dir_all(place.path().join("build")).unwrap();
+            }
+            let path = layout.blob_path(digest);
+            let good = std::fs::read(&path).unwrap();
+            for at in [0, good.len() / 2, good.len() - 1] {
+                let mut bad = good.clone();
+                bad[at] ^= 1;
+                std::fs::write(&path, &bad).unwrap();
+                if !is_warm {
+                    let _ = std::fs::remove_dir_all(place.path().join("cache"));
+                }
+                let error = run(place.with_plan(&plan)).unwrap_err();
+                assert!(matches!(error.class(), Class::Refused | Class::Input), "{error:?}");
+                assert!(place.snapshot("build").is_empty(), "{digest} {at}");
+            }
+            std::fs::write(&path, &good).unwrap();
         }
-        std::fs::write(&path, &good).unwrap();
     }
     run(place.with_plan(&plan)).unwrap();
 }

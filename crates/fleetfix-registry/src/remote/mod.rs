@@ -290,7 +290,7 @@ impl Remote {
         })
     }
 
-    /// Sends a blob that is known not to be there, into `session` if one is open.
+    /// Sends a blob without asking whether it is there, into `session` if one is open.
     pub(crate) async fn send_blob(
         &self,
         descriptor: &Descriptor,

@@ -13,6 +13,9 @@ pub struct Behaviour {
     pub blobs_at: Option<String>,
     /// Whether a manifest is refused while something that it names is not there.
     pub strict: bool,
+    /// Whether content that is there is refused when it is sent again, as Nexus Repository does where
+    /// "disable redeploy" is chosen.
+    pub no_redeploy: bool,
 }
 
 /// The form of an upload's `Location`.

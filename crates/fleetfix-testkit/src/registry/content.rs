@@ -168,6 +168,10 @@ impl Content {
         if self.behaviour.strict && !self.unmet(repository, &request.body).is_empty() {
             return Reply::error(400, "MANIFEST_BLOB_UNKNOWN");
         }
+        let there = self.manifests.contains_key(&(repository.to_owned(), reference.to_owned()));
+        if self.behaviour.no_redeploy && there {
+            return Reply::error(400, "DENIED");
+        }
         let tag = (!reference.contains(':')).then_some(reference);
         self.put_manifest(repository, tag, &media_type, &request.body);
         let reply = Reply::new(201)

@@ -15,6 +15,8 @@ pub struct Fault {
     part: String,
     skip: usize,
     times: usize,
+    /// Whether it went wrong with any.
+    happened: bool,
     /// Bytes of the body that are read first; `None`: all.
     after: Option<usize>,
     what: What,
@@ -62,7 +64,15 @@ impl Fault {
     }
 
     fn new(method: &'static str, part: &str, what: What) -> Self {
-        Self { method, part: part.to_owned(), skip: 0, times: usize::MAX, after: None, what }
+        Self {
+            method,
+            part: part.to_owned(),
+            skip: 0,
+            times: usize::MAX,
+            happened: false,
+            after: None,
+            what,
+        }
     }
 
     /// Not with the first `n` of these requests.
@@ -110,6 +120,11 @@ impl Faults {
         self.0.push(fault);
     }
 
+    /// Those that no request met.
+    pub(super) fn idle(&self) -> Vec<String> {
+        self.0.iter().filter(|fault| !fault.happened).map(|fault| format!("{fault:?}")).collect()
+    }
+
     /// Counts `request`, of which the head is known.
     pub(super) fn judge(&mut self, request: &Request) -> Verdict {
         for fault in self.0.iter_mut().filter(|fault| fault.fits(request)) {
@@ -121,6 +136,7 @@ impl Faults {
                 continue;
             }
             fault.times = fault.times.saturating_sub(1);
+            fault.happened = true;
             return match (&fault.what, fault.after) {
                 (What::Answer(reply), Some(bytes)) => Verdict::Early(bytes, reply.clone()),
                 (What::Answer(reply), None) => Verdict::Late(reply.clone()),

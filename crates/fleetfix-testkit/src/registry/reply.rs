@@ -75,6 +75,16 @@ impl Reply {
         self.with(name, value)
     }
 
+    /// Whether a header, named in small letters, has this value.
+    pub fn says(&self, name: &str, value: &str) -> bool {
+        match self {
+            Self::Answer { headers, .. } => {
+                headers.iter().any(|(n, v)| (&**n, &**v) == (name, value))
+            }
+            _ => false,
+        }
+    }
+
     /// The same without a header.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {

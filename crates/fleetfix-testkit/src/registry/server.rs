@@ -110,6 +110,11 @@ impl Server {
         self.shared.faults.lock().unwrap().add(fault);
     }
 
+    /// What was to go wrong, and no request came for it.
+    pub fn idle_faults(&self) -> Vec<String> {
+        self.shared.faults.lock().unwrap().idle()
+    }
+
     /// Lets nothing go wrong from now on.
     pub fn heal(&self) {
         *self.shared.faults.lock().unwrap() = Faults::default();

@@ -53,6 +53,10 @@ impl Content {
         if stale || request.parameter("digest").as_deref() != Some(digest.as_str()) {
             return Reply::error(400, "DIGEST_INVALID");
         }
+        let there = self.blobs.contains_key(&(repository.to_owned(), digest.clone()));
+        if self.behaviour.no_redeploy && there {
+            return Reply::error(400, "DENIED");
+        }
         self.put_blob(repository, &request.body);
         Reply::new(201)
             .with("location", format!("/v2/{repository}/blobs/{digest}"))
