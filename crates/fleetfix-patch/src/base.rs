@@ -6,7 +6,7 @@ use fleetfix_model::{Digest, Platform};
 use fleetfix_oci::change::{Change, place};
 use fleetfix_oci::config::{self, Config};
 use fleetfix_oci::layer::Items;
-use fleetfix_oci::manifest::Manifest;
+use fleetfix_oci::manifest::{Kind, Manifest};
 use fleetfix_oci::tree::Tree;
 use fleetfix_registry::{Client, Documents, Image, Store};
 use futures_util::future::try_join;
@@ -87,6 +87,12 @@ pub async fn read(
     }
     if image.manifests.is_empty() {
         return Err(Error::NoImages { base });
+    }
+    if let Some(other) = image.manifests.iter().find(|found| found.manifest.kind == Kind::Other) {
+        let (subject, actual) = (other.manifest.subject(), other.manifest.media_type.clone());
+        let expected = "an image manifest or an index of OCI or Docker".to_owned();
+        let source = fleetfix_oci::Error::WrongMediaType { subject, expected, actual };
+        return Err(Error::base(base)(source));
     }
     let read = |found: fleetfix_registry::image::ImageManifest| {
         let (source, base) = (&source, &base);

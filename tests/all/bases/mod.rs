@@ -20,8 +20,11 @@
 //! | `only_in_the_lowest_of_twelve` | twelve layers, the file in the lowest | stops too early |
 //! | `set_id_and_sticky` | bits beyond 0777 on files and directories | drops them |
 //! | `undescribed_directories` | parents that no layer describes | refuses, or closes them |
+//! | `links_past_the_root` | links with more `..` than there are directories | leaves the root, or refuses |
+//! | `removed_and_created` | a file, a directory and one of two hard links go; a file is new below a link | hides too much, or makes the link a directory |
 
 mod contents;
+mod hostile;
 pub(crate) mod many;
 mod recipes;
 mod refused;
@@ -54,6 +57,8 @@ struct Nasty {
     files: &'static [&'static str],
     /// What differs in the root.
     differs: &'static [&'static str],
+    /// Paths to remove.
+    remove: &'static [&'static str],
     /// Entries of the index that go.
     dropped: usize,
     /// True if a path stands in a layer twice.
@@ -130,9 +135,13 @@ impl Nasty {
     fn patch(&self, bench: &Workbench, place: &str) -> Value {
         let base = format!("{UPSTREAM}@{}", self.digest());
         let (to, mirror) = (format!("{place}build:fix"), format!("{UPSTREAM}={place}nasty"));
-        let args = ["--base-image", &base, "--files", "files", "--image", &to, "--mirror", &mirror];
-        let once = bench.run("fleetfix-patch", args).success().json();
-        let again = bench.run("fleetfix-patch", args).success().json();
+        let mut args =
+            vec!["--base-image", &base, "--files", "files", "--image", &to, "--mirror", &mirror];
+        args.extend(self.remove.iter().flat_map(|path| ["--remove", path]));
+        // What a base lacks is new where something is removed as well.
+        args.extend((!self.remove.is_empty()).then_some("--create"));
+        let once = bench.run("fleetfix-patch", &args).success().json();
+        let again = bench.run("fleetfix-patch", &args).success().json();
         assert_eq!(once, again, "the same again gives the same");
         once
     }
@@ -233,4 +242,6 @@ bases! {
     only_in_the_lowest_of_twelve,
     set_id_and_sticky,
     undescribed_directories,
+    links_past_the_root,
+    removed_and_created,
 }

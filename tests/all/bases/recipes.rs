@@ -36,7 +36,7 @@ fn one(
     let mut top = blobs.image(&ImageRecipe::new(Family::Oci, "amd64", layers));
     top.as_object_mut().unwrap().remove("platform");
     let architectures = AMD64;
-    Nasty { name, blobs, top, architectures, files, differs, dropped: 0, twice: false }
+    Nasty { name, blobs, top, architectures, files, differs, remove: &[], dropped: 0, twice: false }
 }
 
 pub(super) fn docker_list_with_attestations() -> Nasty {
@@ -59,6 +59,7 @@ pub(super) fn docker_list_with_attestations() -> Nasty {
         architectures: BOTH,
         files: &["/usr/bin/app"],
         differs: &["/usr/bin/app: content, mtime"],
+        remove: &[],
         dropped: 2,
         twice: false,
     }
@@ -305,3 +306,52 @@ pub(super) fn undescribed_directories() -> Nasty {
         &["/: mtime", "/srv/deep/app: content, mtime", "/srv/deep: mtime", "/srv: mtime"],
     )
 }
+
+pub(super) fn links_past_the_root() -> Nasty {
+    let layers = vec![
+        Layer::gzip(with([
+            Entry::dir("srv", 0o751),
+            Entry::symlink("usr/share", "../../../srv"),
+            Entry::symlink("opt", "/../srv/."),
+        ])),
+        Layer::gzip(Archive::of([
+            Entry::file("srv/app", 0o711, b"a").owner(3, 3),
+            Entry::file("srv/tool", 0o755, b"a"),
+        ])),
+    ];
+    one(
+        "links-past-the-root",
+        layers,
+        &["/usr/share/app", "/opt/tool"],
+        &["/srv/app: content, mtime", "/srv/tool: content, mtime"],
+    )
+}
+
+pub(super) fn removed_and_created() -> Nasty {
+    let layers = vec![
+        Layer::gzip(with([
+            Entry::dir("usr/lib", 0o711).owner(1, 2),
+            Entry::symlink("lib", "usr/lib"),
+            Entry::file("etc/old", 0o600, b"o"),
+            Entry::dir("srv", 0o755),
+            Entry::dir("srv/data", 0o700),
+            Entry::file("srv/data/one", 0o600, b"1"),
+            Entry::file("srv/data-kept", 0o600, b"2"),
+        ])),
+        Layer::gzip(Archive::of([
+            Entry::file("usr/bin/first", 0o4751, b"a"),
+            Entry::hard_link("usr/bin/second", "usr/bin/first"),
+        ])),
+    ];
+    let (files, remove) = (&["/lib/new"], &["/etc/old", "/srv/data", "/usr/bin/second"]);
+    Nasty { remove, ..one("removed-and-created", layers, files, REMOVED) }
+}
+
+const REMOVED: &[&str] = &[
+    "/etc/old: gone",
+    "/srv/data/one: gone",
+    "/srv/data: gone",
+    "/usr/bin/first: links",
+    "/usr/bin/second: gone",
+    "/usr/lib/new: new",
+];

@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 
 use super::many::{UPSTREAM, plan};
 
-const APP: &str = "usr/bin/app";
+pub(super) const APP: &str = "usr/bin/app";
 const APP_NAME: &str = "upstream.test/app";
 
 /// A layer with one file.
-fn layer(path: &str, content: impl AsRef<[u8]>) -> Layer {
+pub(super) fn layer(path: &str, content: impl AsRef<[u8]>) -> Layer {
     Layer::gzip(Archive::of([
         Entry::dir("usr", 0o755),
         Entry::dir("usr/bin", 0o755),
@@ -27,7 +27,7 @@ fn layer(path: &str, content: impl AsRef<[u8]>) -> Layer {
 }
 
 /// Holds what `blobs` made in a repository, and tags `tops`.
-fn load(registry: &Registry, repository: &str, blobs: &Blobs, tops: &[(&str, &Value)]) {
+pub(super) fn load(registry: &Registry, repository: &str, blobs: &Blobs, tops: &[(&str, &Value)]) {
     for bytes in blobs.blobs.values() {
         registry.put_blob(repository, bytes);
     }
@@ -64,7 +64,13 @@ fn lay_out(bench: &Workbench, text: &str) {
 }
 
 /// Patches `app:<tag>` of a registry with a file, into the same repository or another one.
-fn patch(bench: &Workbench, registry: &Registry, tag: &str, to: &str, text: &str) -> Output {
+pub(super) fn patch(
+    bench: &Workbench,
+    registry: &Registry,
+    tag: &str,
+    to: &str,
+    text: &str,
+) -> Output {
     lay_out(bench, text);
     bench.run("fleetfix-patch", args(registry, tag, to))
 }

@@ -278,6 +278,19 @@ impl<'a, R: Read> Archive<'a, R> {
         Ok(())
     }
 
+    /// Reads what comes after the end of the archive: the compressed stream ends there or is broken.
+    pub(super) fn rest(&mut self) -> Result<(), Error> {
+        let mut buffer = [0; 16 << 10];
+        loop {
+            match self.reader.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(n) => self.count(n as u64)?,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(from_io(e, self.subject)),
+            }
+        }
+    }
+
     fn count(&mut self, n: u64) -> Result<(), Error> {
         self.offset = self.offset.saturating_add(n);
         if self.offset > self.limits.archive {

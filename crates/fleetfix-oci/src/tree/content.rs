@@ -98,7 +98,7 @@ pub(super) fn walk(
         }
         each(entry, &mut Content { archive: &mut archive })?;
     }
-    Ok(())
+    archive.rest()
 }
 
 /// The content of an archive's last entry.
