@@ -77,6 +77,7 @@ fn accepted(lab: &Lab, base: &Base, image: &Value, commit: &str) {
     let after = place("build/hypershift", digest, tag);
 
     lab.clients.crane(&["validate", "--remote", &after]).success();
+    lab.clients.copy(&after, &format!("oci:{}:{tag}", lab.clients.path("copies").display()));
     for (index, architecture) in ARCHITECTURES.iter().enumerate() {
         let source = format!("docker://{after}");
         let inspect = ["--override-arch", architecture, "inspect", "--tls-verify=false", &source];

@@ -10,7 +10,10 @@ use fleetfix_tests::canonical::canonical;
 use fleetfix_tests::client::Clients;
 use fleetfix_tests::image::{Layout, digest};
 use fleetfix_tests::registry::{Kind, Registry};
+use fleetfix_tests::rootfs::{self, differences};
 use serde_json::{Value, json};
+
+use super::unpack;
 
 /// The repository of the bases, whatever their place.
 pub(crate) const UPSTREAM: &str = "upstream.test/many";
@@ -23,7 +26,10 @@ fn bases() -> (Blobs, Vec<(Value, Vec<Value>)>) {
     let one = |n: usize, blobs: &mut Blobs| {
         let family = if n.is_multiple_of(2) { Family::Oci } else { Family::Docker };
         let image = |architecture: &&'static str| {
-            let lower = Archive::of([Entry::file("etc/release", 0o644, format!("{n}\n"))]);
+            let lower = Archive::of([
+                Entry::dir("etc", 0o755),
+                Entry::file("etc/release", 0o644, format!("{n}\n")),
+            ]);
             let upper = Archive::of([
                 Entry::dir("usr", 0o755),
                 Entry::dir("usr/bin", 0o755),
@@ -167,10 +173,57 @@ fn ten_bases_in_one_repository() {
         second.iter().all(|(method, _)| matches!(method.as_str(), "GET" | "HEAD")),
         "{second:?}"
     );
-    let down = second.iter().filter(|(method, path)| {
-        method == "GET" && base_layers.iter().any(|layer| path.contains(layer))
-    });
-    assert_eq!(down.count(), 0, "no base layer comes down again: {second:?}");
+    let count = |requests: &[(String, String)], of: &str, part: &str| {
+        requests.iter().filter(|(method, path)| method == of && path.contains(part)).count()
+    };
+    assert_eq!(
+        count(&second, "GET", "/blobs/"),
+        0,
+        "nothing of a base comes down again: {second:?}"
+    );
+
+    // Somewhere else, where every tag is free: what has to be sent is not asked for.
+    let start = registry.log().len();
+    let elsewhere = registry.repository("elsewhere");
+    let args = ["--plan", "plan.json", "--files", ".", "--to", &elsewhere, "--mirror", &mirror];
+    bench.run("fleetfix-patch", args).success();
+    let third = requests(&registry, start);
+    assert_eq!(count(&third, "GET", "/blobs/"), 0, "{third:?}");
+    assert_eq!(count(&third, "GET", "/many/manifests/"), 10, "the index of each: {third:?}");
+    assert_eq!(count(&third, "HEAD", "/manifests/"), 0, "{third:?}");
+    let asked = third.iter().filter(|(method, path)| method == "HEAD" && path.contains("/blobs/"));
+    let layers: BTreeSet<_> = base_layers.union(&new_layers).collect();
+    for (_, path) in asked {
+        let digest = path.rsplit('/').next().unwrap().to_owned();
+        assert!(layers.contains(&digest), "no layer: {path}");
+    }
+
+    judged(&clients, &registry, &images);
+}
+
+/// Others take every image, and find two of them changed in the program alone.
+fn judged(clients: &Clients, registry: &Registry, images: &Value) {
+    for (n, image) in images.as_array().unwrap().iter().enumerate() {
+        let at = |repository: &str, digest: &Value| {
+            format!("{}@{}", registry.repository(repository), digest.as_str().unwrap())
+        };
+        let patched = at("build/hypershift", &image["digest"]);
+        clients.crane(&["validate", "--remote", &patched]).success();
+        if n > 1 {
+            continue;
+        }
+        clients
+            .copy(&patched, &format!("oci:{}:fix", clients.path(&format!("copy-{n}")).display()));
+        for architecture in ARCHITECTURES {
+            let unpack = |image: &str, name: &str| {
+                let into = clients.path(&format!("unpacked-{n}/{architecture}/{name}"));
+                rootfs::read(&unpack(clients, image, architecture, &into))
+            };
+            let base = unpack(&at("many", &image["base"]), "base");
+            let found = differences(&base, &unpack(&patched, "patched"));
+            assert_eq!(found, [format!("{PROGRAM}: content, mtime")], "{n} for {architecture}");
+        }
+    }
 }
 
 /// The topmost layers of patched images.
