@@ -1,8 +1,8 @@
 //! Files of a cache that can be believed, or count as not there.
 //!
 //! One file for each name: a head with the form and what the file is about, the content, and the
-//! SHA-256 of both. A changed byte, a file under another name, and whatever another user made or
-//! could have written counts as not there and is written anew.
+//! SHA-256 of both. A changed byte, a file under another name or of another form, and whatever
+//! another user made or could have written counts as not there and is written anew.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -24,15 +24,17 @@ pub(crate) const NEW: &str = ".new-";
 #[derive(Clone, Debug)]
 pub struct Kept {
     dir: PathBuf,
-    form: &'static [u8; 16],
+    form: String,
     max: u64,
 }
 
 impl Kept {
-    /// Files in `dir`, which is made when something is kept. `form` is the name and version of what
-    /// they hold, `max` the most bytes that one may have.
-    pub const fn new(dir: PathBuf, form: &'static [u8; 16], max: u64) -> Self {
-        Self { dir, form, max }
+    /// Files in `NAME-VERSION` below `dir`, which is made when something is kept. Whoever changes what
+    /// the files hold, or how, counts `version` up: each file says its own too. `max` is the most bytes
+    /// that one may have.
+    pub fn new(dir: &Path, name: &str, version: u32, max: u64) -> Self {
+        let form = format!("{name}-{version}");
+        Self { dir: dir.join(&form), form, max }
     }
 
     /// Where they lie.
@@ -121,10 +123,11 @@ impl Kept {
         }
     }
 
-    /// The length of `about` stands before it: no head is the start of another one.
+    /// A line with the form, and the length of `about` before it: no head is the start of another one.
     fn head(&self, name: Digest, about: &[u8]) -> Vec<u8> {
         let length = u64::try_from(about.len()).unwrap_or(u64::MAX).to_be_bytes();
-        [&self.form[..], name.as_bytes(), &length, about].concat()
+        let form = format!("fleetfix {}\n", self.form);
+        [form.as_bytes(), name.as_bytes(), &length, about].concat()
     }
 }
 
@@ -137,4 +140,26 @@ fn is_ours(metadata: &fs::Metadata) -> bool {
 /// believed there.
 pub fn user() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_form_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = |name, version| Kept::new(dir.path(), name, version, 1000);
+        let (name, old) = (Digest::of(b"name"), kept("things", 1));
+        old.put(name, b"about", b"content").unwrap();
+        assert_eq!(old.get(name, b"about").as_deref(), Some(&b"content"[..]));
+        for (new, says) in [(kept("things", 2), "things-2"), (kept("others", 1), "others-1")] {
+            assert_eq!(new.dir(), dir.path().join(says));
+            assert_eq!(new.get(name, b"about"), None);
+            // Copied by hand: the form inside says what it is.
+            new.put(name, b"about", b"other").unwrap();
+            fs::copy(old.path(name), new.path(name)).unwrap();
+            assert_eq!(new.get(name, b"about"), None);
+        }
+    }
 }

@@ -40,7 +40,7 @@ impl About {
 impl Remembered {
     /// Documents below `dir`, which is made when one is kept.
     pub fn new(dir: &Path) -> Self {
-        Self { files: Kept::new(dir.join("documents-1"), b"fleetfix docs  1", MAX_SIZE) }
+        Self { files: Kept::new(dir, "documents", 1, MAX_SIZE) }
     }
 
     async fn get(&self, digest: Digest, about: About) -> Option<Vec<u8>> {
