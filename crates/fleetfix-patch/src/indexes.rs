@@ -227,8 +227,7 @@ mod tests {
         add("app".to_owned());
         (0..count).for_each(|n| add(format!("usr/share/a-directory/file-{n:06}")));
         let bytes = archive.into_inner().unwrap();
-        layout.put_bytes(&bytes).unwrap();
-        let layer = Descriptor::of("application/vnd.oci.image.layer.v1.tar", &bytes);
+        let layer = layout.put("application/vnd.oci.image.layer.v1.tar", &bytes).unwrap();
         let config = Descriptor::of("application/vnd.oci.image.config.v1+json", b"{}");
         let manifest = json!({ "schemaVersion": 2, "config": config, "layers": [layer],
             "mediaType": "application/vnd.oci.image.manifest.v1+json" });

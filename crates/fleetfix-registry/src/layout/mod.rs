@@ -198,9 +198,8 @@ impl Directory {
         bytes: &[u8],
     ) -> Result<Written, Error> {
         let layout = self.create()?;
-        layout.put_bytes(bytes).map_err(|e| self.fail(e))?;
-        let moved =
-            layout.set_tag(tag, &Descriptor::of(media_type, bytes)).map_err(|e| self.fail(e))?;
+        let manifest = layout.put(media_type, bytes).map_err(|e| self.fail(e))?;
+        let moved = layout.set_tag(tag, &manifest).map_err(|e| self.fail(e))?;
         Ok(if moved { Written::New } else { Written::AlreadyThere })
     }
 
@@ -213,8 +212,7 @@ impl Directory {
         bytes: &[u8],
     ) -> Result<Option<Digest>, Error> {
         let layout = self.create()?;
-        layout.put_bytes(bytes).map_err(|e| self.fail(e))?;
-        let to = Descriptor::of(media_type, bytes);
+        let to = layout.put(media_type, bytes).map_err(|e| self.fail(e))?;
         layout.set_tag_from(tag, from, &to).map_err(|e| self.fail(e))
     }
 
