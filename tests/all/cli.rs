@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fleetfix_testkit::registry::NOBODY;
 use fleetfix_tests::base::ARCHITECTURES;
 use fleetfix_tests::binary::Workbench;
 use fleetfix_tests::chain::Chain;
 use fleetfix_tests::child::Output;
 use fleetfix_tests::client::Clients;
-use fleetfix_tests::http::NOBODY;
 use fleetfix_tests::image::{Family, LayerWriter, Layout, put_image, put_index};
 use fleetfix_tests::keys;
 use fleetfix_tests::lab::Place;

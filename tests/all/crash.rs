@@ -26,8 +26,7 @@ fn killed_at_each_write_of_publish() {
     fs::write(chain.lab.bench.path("request.yaml"), request::text_420()).unwrap();
     let bundle = chain.build();
     chain.init().success();
-    chain.approve(&bundle, "alice", &chain.people.alice).success();
-    chain.approve(&bundle, "bob", &chain.people.bob).success();
+    chain.approve_both(&bundle, &[]);
     let channel = chain.channel();
     let old = outcome(&chain, &channel);
     let saved = chain.lab.clients.path("saved");
@@ -114,8 +113,7 @@ fn killed_at_files_of_publish() {
     fs::write(chain.lab.bench.path("request.yaml"), request::text_420()).unwrap();
     let bundle = chain.build();
     chain.init().success();
-    chain.approve(&bundle, "alice", &chain.people.alice).success();
-    chain.approve(&bundle, "bob", &chain.people.bob).success();
+    chain.approve_both(&bundle, &[]);
     let path = |name: &str| chain.lab.bench.path(name);
     let written = ["images/fleet", "tuf"];
     let both = || {

@@ -17,9 +17,7 @@ use crate::refusals::one_line;
 fn approved(place: Place) -> (Chain, String) {
     let chain = Chain::new(place);
     let bundle = chain.build();
-    for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
-        chain.approve(&bundle, name, key).success();
-    }
+    chain.approve_both(&bundle, &[]);
     chain.init().success();
     (chain, bundle)
 }
@@ -257,9 +255,7 @@ fn a_revision_that_leaves_a_version_without_its_fix_is_not_published() {
         let text = request::text().replacen("kind: FixRequest", &head, 1).replace(from, to);
         fs::write(chain.lab.bench.path("request.yaml"), text).unwrap();
         let bundle = chain.build();
-        for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
-            chain.approve(&bundle, name, key).success();
-        }
+        chain.approve_both(&bundle, &[]);
         chain.publish(&bundle, &["alice", "bob"])
     };
     let (wide, narrow) = ("versions: [4.20.1, 4.20.2]", "versions: [4.20.1]");

@@ -173,9 +173,7 @@ fn one_publisher_of_two_cannot_move_the_channel() {
     let chain = Chain::new(Place::Layout);
     let bundle = chain.build();
     chain.init().success();
-    for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
-        chain.approve(&bundle, name, key).success();
-    }
+    chain.approve_both(&bundle, &[]);
     let current = chain.lab.bench.path("images/fleet/channels/index.json");
     let before = std::fs::read(&current).unwrap();
     let [pat, _] = &chain.people.publishers;
@@ -248,9 +246,7 @@ fn whoever_the_policy_does_not_know_cannot_be_kept_apart() {
         let request = request.replace("requester: rita", &requester);
         std::fs::write(&path, request.replace("[amir]", &format!("[{author}]"))).unwrap();
         let bundle = chain.build();
-        for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
-            chain.approve(&bundle, name, key).success();
-        }
+        chain.approve_both(&bundle, &[]);
         chain.publish(&bundle, &["alice", "bob"])
     };
     chain.init().success();

@@ -80,12 +80,23 @@ impl Chain {
 
     /// `fleetfix approve`: writes `NAME.approval`.
     pub fn approve(&self, bundle: &str, name: &str, key: &KeyPair) -> Output {
+        self.approve_with(bundle, name, key, &[])
+    }
+
+    /// The same by both approvers, with more flags.
+    pub fn approve_both(&self, bundle: &str, more: &[&str]) {
+        for (name, key) in [("alice", &self.people.alice), ("bob", &self.people.bob)] {
+            self.approve_with(bundle, name, key, more).success();
+        }
+    }
+
+    fn approve_with(&self, bundle: &str, name: &str, key: &KeyPair, more: &[&str]) -> Output {
         let approval = format!("{name}.approval");
         // An approval is never overwritten, and some tests have people change their mind.
         let _ = std::fs::remove_file(self.lab.bench.path(&approval));
         let who = ["approve", "--bundle", bundle, "--principal", name, "--channel", CHANNEL];
         let what = ["--reason", "read and understood", "--approval", &approval];
-        self.with_key("fleetfix", key, &[&who[..], &what].concat())
+        self.with_key("fleetfix", key, &[&who[..], &what, more].concat())
     }
 
     /// `fleetfix-publish init`: writes `root.json` and `tuf/`.
@@ -155,8 +166,7 @@ impl Chain {
 
     /// Both approvals and the publication of a bundle to a new fleet.
     pub fn release(&self, bundle: &str) {
-        self.approve(bundle, "alice", &self.people.alice).success();
-        self.approve(bundle, "bob", &self.people.bob).success();
+        self.approve_both(bundle, &[]);
         self.init().success();
         self.publish(bundle, &["alice", "bob"]).success();
     }

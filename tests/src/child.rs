@@ -1,13 +1,14 @@
 //! Programs with an environment of their own and a deadline.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// Longer than anything here takes on two busy cores: whoever gets there hangs.
@@ -130,6 +131,16 @@ pub fn wait(mut child: Child, command: String) -> Output {
         String::from_utf8_lossy(&handle.join().expect("the reader's thread")).into_owned()
     };
     Output { command, code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Ends a process at once, wherever it is (SIGKILL).
+///
+/// # Errors
+/// If there is no such process.
+pub fn kill(process: u32) -> io::Result<()> {
+    let id = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let id = id.ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(kill_process(id, Signal::KILL)?)
 }
 
 fn collect(

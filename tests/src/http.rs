@@ -1,7 +1,7 @@
 //! As much of HTTP/1.1 as the loopback servers here need: one request per connection.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -111,9 +111,6 @@ pub fn answer(to: &mut impl Write, status: u16, body: &[u8], content_type: &str)
     to.write_all(body)?;
     to.flush()
 }
-
-/// Where nobody listens: all servers here are on 127.0.0.1, so no port of theirs is ever this one's.
-pub const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3)), 9);
 
 /// A listener on a free loopback port with a thread per connection; ends when dropped.
 #[derive(Debug)]

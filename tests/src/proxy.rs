@@ -6,8 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-
+use crate::child;
 use crate::http::{Head, Server, answer, pass_body};
 
 /// A request that came by.
@@ -216,7 +215,5 @@ fn is_write(method: &str) -> bool {
 
 /// Ends a process; what is left to say to it.
 fn end(process: u32) -> io::Error {
-    let id = i32::try_from(process).ok().and_then(Pid::from_raw);
-    let ended = id.map(|id| kill_process(id, Signal::KILL));
-    ended.and_then(Result::err).map_or_else(|| io::ErrorKind::ConnectionAborted.into(), Into::into)
+    child::kill(process).err().unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into())
 }

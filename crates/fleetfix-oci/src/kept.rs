@@ -1,8 +1,8 @@
 //! Files of a cache that can be believed, or count as not there.
 //!
 //! One file for each name: a head with the form and what the file is about, the content, and the
-//! SHA-256 of both. A changed byte, a file under another name, and whatever another user made or
-//! could have written counts as not there and is written anew.
+//! SHA-256 of both. A changed byte, a file under another name or of another form, and whatever
+//! another user made or could have written counts as not there and is written anew.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use fleetfix_model::digest::Hasher;
 use crate::Error;
 use crate::left_over;
 
-/// Most files that are kept; the oldest go first.
+/// Most files that are kept, unless said otherwise.
 const MAX_FILES: usize = 1000;
 /// Start of the names of files that are being written.
 pub(crate) const NEW: &str = ".new-";
@@ -24,15 +24,24 @@ pub(crate) const NEW: &str = ".new-";
 #[derive(Clone, Debug)]
 pub struct Kept {
     dir: PathBuf,
-    form: &'static [u8; 16],
+    form: String,
     max: u64,
+    most: usize,
 }
 
 impl Kept {
-    /// Files in `dir`, which is made when something is kept. `form` is the name and version of what
-    /// they hold, `max` the most bytes that one may have.
-    pub const fn new(dir: PathBuf, form: &'static [u8; 16], max: u64) -> Self {
-        Self { dir, form, max }
+    /// Files in `NAME-VERSION` below `dir`, which is made when something is kept. Whoever changes what
+    /// the files hold, or how, counts `version` up: each file says its own too. `max` is the most bytes
+    /// that one may have.
+    pub fn new(dir: &Path, name: &str, version: u32, max: u64) -> Self {
+        let form = format!("{name}-{version}");
+        Self { dir: dir.join(&form), form, max, most: MAX_FILES }
+    }
+
+    /// The same for so many files, and not for a thousand. The oldest go first.
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// Where they lie.
@@ -109,22 +118,29 @@ impl Kept {
         Ok(())
     }
 
-    /// Removes the oldest where there are too many.
+    /// Removes the oldest where there are too many, and some more: looking at all of them is not to
+    /// be done again for the next file.
     fn tidy(&self) {
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        let entries: Vec<fs::DirEntry> = entries.flatten().collect();
+        if entries.len() <= self.most {
+            return;
+        }
         let time = |entry: &fs::DirEntry| entry.metadata().ok()?.modified().ok();
         let mut kept: Vec<_> =
-            entries.flatten().filter_map(|entry| Some((time(&entry)?, entry.path()))).collect();
+            entries.iter().filter_map(|entry| Some((time(entry)?, entry.path()))).collect();
         kept.sort();
-        for (_, path) in kept.iter().take(kept.len().saturating_sub(MAX_FILES)) {
+        let stay = self.most - self.most / 10;
+        for (_, path) in kept.iter().take(kept.len().saturating_sub(stay)) {
             let _ = fs::remove_file(path);
         }
     }
 
-    /// The length of `about` stands before it: no head is the start of another one.
+    /// A line with the form, and the length of `about` before it: no head is the start of another one.
     fn head(&self, name: Digest, about: &[u8]) -> Vec<u8> {
         let length = u64::try_from(about.len()).unwrap_or(u64::MAX).to_be_bytes();
-        [&self.form[..], name.as_bytes(), &length, about].concat()
+        let form = format!("fleetfix {}\n", self.form);
+        [form.as_bytes(), name.as_bytes(), &length, about].concat()
     }
 }
 
@@ -137,4 +153,41 @@ fn is_ours(metadata: &fs::Metadata) -> bool {
 /// believed there.
 pub fn user() -> Option<u32> {
     fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_form_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = |name, version| Kept::new(dir.path(), name, version, 1000);
+        let (name, old) = (Digest::of(b"name"), kept("things", 1));
+        old.put(name, b"about", b"content").unwrap();
+        assert_eq!(old.get(name, b"about").as_deref(), Some(&b"content"[..]));
+        for (new, says) in [(kept("things", 2), "things-2"), (kept("others", 1), "others-1")] {
+            assert_eq!(new.dir(), dir.path().join(says));
+            assert_eq!(new.get(name, b"about"), None);
+            // Copied by hand: the form inside says what it is.
+            new.put(name, b"about", b"other").unwrap();
+            fs::copy(old.path(name), new.path(name)).unwrap();
+            assert_eq!(new.get(name, b"about"), None);
+        }
+    }
+    #[test]
+    fn the_oldest_go_before_there_are_too_many() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Kept::new(dir.path(), "things", 1, 1000).at_most(20);
+        let name = |n: u32| Digest::of(&n.to_be_bytes());
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        for n in 0..21 {
+            kept.put(name(n), b"", b"content").unwrap();
+            let file = File::options().write(true).open(kept.path(name(n))).unwrap();
+            file.set_modified(old + std::time::Duration::from_secs(n.into())).unwrap();
+        }
+        // Two more than need be, and never the one that is new.
+        let there: Vec<u32> = (0..21).filter(|n| kept.get(name(*n), b"").is_some()).collect();
+        assert_eq!(there, (3..21).collect::<Vec<_>>());
+    }
 }

@@ -4,13 +4,12 @@
 //! few that others share; the rest lie in the cache, or in files without a name where there is none.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleetfix_model::Digest;
 use fleetfix_oci::manifest::{Manifest, RawDescriptor};
+use fleetfix_oci::segments::{Segments, Spool};
 use fleetfix_oci::tree::{LayerCache, LayerIndex, Limits, MAX_LAYERS, MAX_MEMORY, Tree};
 use fleetfix_registry::Store;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -42,7 +41,7 @@ pub struct Indexes {
 #[derive(Debug, Default)]
 struct State {
     /// Those that the cache did not take.
-    spooled: BTreeMap<Key, Arc<File>>,
+    spooled: BTreeMap<Key, Segments>,
     /// Those that were used last, the newest at the end.
     held: VecDeque<(Key, Arc<LayerIndex>)>,
 }
@@ -120,7 +119,7 @@ impl Indexes {
         }
         let (cache, spooled) = (self.cache.clone(), self.state().spooled.get(&key).cloned());
         let known = tokio::task::spawn_blocking(move || match spooled {
-            Some(file) => unspooled(&file),
+            Some(spooled) => unspooled(&spooled),
             None => cache?.get(key.0, key.1),
         });
         let index = match known.await.map_err(|_| Error::Abandoned { what: "a layer" })? {
@@ -173,34 +172,33 @@ impl Indexes {
             replaced.add(digest, found);
             // A cache that cannot be written costs time next time, and is no reason to fail.
             let kept = cache.is_some_and(|cache| cache.put(digest, size, &index).is_ok());
-            let spooled = if kept { None } else { Some(spooled(&index)?) };
+            let spooled = if kept { None } else { Some(spooled(&subject, &index)?) };
             Ok((Arc::new(index), spooled))
         });
         let read = read.await.map_err(|_| Error::Abandoned { what: "a layer" })?;
         let (index, spooled) = read.map_err(Error::base(base))?;
         if let Some(spooled) = spooled {
-            self.state().spooled.insert((digest, size), Arc::new(spooled));
+            self.state().spooled.insert((digest, size), spooled);
         }
         Ok(index)
     }
 }
 
 /// Writes an index into a file without a name.
-fn spooled(index: &LayerIndex) -> Result<File, fleetfix_oci::Error> {
+fn spooled(subject: &str, index: &LayerIndex) -> Result<Segments, fleetfix_oci::Error> {
     let write = || {
-        let mut file = tempfile::tempfile()?;
-        file.write_all(index.as_bytes())?;
-        Ok(file)
+        let mut spool = Spool::new(&std::env::temp_dir())?;
+        spool.write_all(index.as_bytes())?;
+        Ok(spool.segments())
     };
-    let subject = "a temporary file".to_owned();
-    write().map_err(|source: io::Error| fleetfix_oci::Error::Write { subject, source })
+    let subject = format!("the index of {subject}");
+    write().map_err(|source| fleetfix_oci::Error::Write { subject, source })
 }
 
 /// Reads it again; `None` if it is not what was written.
-fn unspooled(file: &File) -> Option<LayerIndex> {
-    let size = usize::try_from(file.metadata().ok()?.len()).ok()?;
-    let mut bytes = vec![0; size];
-    file.read_exact_at(&mut bytes, 0).ok()?;
+fn unspooled(spooled: &Segments) -> Option<LayerIndex> {
+    let mut bytes = Vec::with_capacity(usize::try_from(spooled.size()).ok()?);
+    spooled.reader().read_to_end(&mut bytes).ok()?;
     LayerIndex::from_bytes(bytes)
 }
 
@@ -229,8 +227,7 @@ mod tests {
         add("app".to_owned());
         (0..count).for_each(|n| add(format!("usr/share/a-directory/file-{n:06}")));
         let bytes = archive.into_inner().unwrap();
-        layout.put_bytes(&bytes).unwrap();
-        let layer = Descriptor::of("application/vnd.oci.image.layer.v1.tar", &bytes);
+        let layer = layout.put("application/vnd.oci.image.layer.v1.tar", &bytes).unwrap();
         let config = Descriptor::of("application/vnd.oci.image.config.v1+json", b"{}");
         let manifest = json!({ "schemaVersion": 2, "config": config, "layers": [layer],
             "mediaType": "application/vnd.oci.image.manifest.v1+json" });

@@ -23,7 +23,7 @@ use crate::Error;
 use crate::base::{Base, BaseImage};
 use crate::indexes::Indexes;
 use crate::job::Files;
-use crate::replaced::{Known, Replaced, read_layer};
+use crate::replaced::{Known, OfLayer, Replaced, read_layer};
 
 /// A file that a patch writes, and what it stands in for.
 #[derive(Clone, Debug)]
@@ -234,39 +234,59 @@ impl Programs {
         base: &str,
         wanted: &[&Old],
     ) -> Result<BTreeMap<(Digest, u64), Known>, Error> {
-        let mut known = BTreeMap::new();
-        let mut missing: BTreeMap<Digest, (u64, BTreeSet<u64>)> = BTreeMap::new();
+        let mut layers: BTreeMap<Digest, (u64, BTreeSet<u64>)> = BTreeMap::new();
         for old in wanted.iter().filter(|old| !old.content.sparse) {
-            let (layer, offset) = (old.layer.digest, old.content.offset);
-            if let Some(found) = self.replaced.get(layer, offset) {
-                known.insert((layer, offset), found);
-            } else {
-                missing.entry(layer).or_insert((old.layer.size, BTreeSet::new())).1.insert(offset);
-            }
+            let (layer, size) = (old.layer.digest, old.layer.size);
+            layers.entry(layer).or_insert((size, BTreeSet::new())).1.insert(old.content.offset);
         }
-        for (layer, (size, mut offsets)) in missing {
-            let _turn = self.indexes.turn().await;
-            // Another base may have been about the same ones meanwhile.
-            offsets.retain(|offset| {
-                let found = self.replaced.get(layer, *offset);
-                let is_missing = found.is_none();
-                known.extend(found.map(|found| ((layer, *offset), found)));
-                is_missing
-            });
-            if offsets.is_empty() {
-                continue;
-            }
-            let reader = source.blob_reader(layer, Some(size)).await?.into_read();
-            let wanted = offsets.clone();
-            let read = tokio::task::spawn_blocking(move || {
-                read_layer(&format!("layer {layer}"), reader, &wanted)
-            });
-            let read = read.await.map_err(|_| Error::Abandoned { what: "a layer" })?;
-            self.replaced.add(layer, read.map_err(Error::base(base))?);
-            let read = |offset| Some(((layer, offset), self.replaced.get(layer, offset)?));
-            known.extend(offsets.into_iter().filter_map(read));
+        let mut known = BTreeMap::new();
+        for (layer, (size, offsets)) in layers {
+            let found = self.old_in_layer(source, base, (layer, size), &offsets).await?;
+            known.extend(found.into_iter().map(|(offset, found)| ((layer, offset), found)));
         }
         Ok(known)
+    }
+
+    async fn old_in_layer(
+        &self,
+        source: &Store,
+        base: &str,
+        (layer, size): (Digest, u64),
+        offsets: &BTreeSet<u64>,
+    ) -> Result<OfLayer, Error> {
+        let missing = |known: &OfLayer| -> BTreeSet<u64> {
+            offsets.iter().copied().filter(|offset| !known.contains_key(offset)).collect()
+        };
+        let mut known = self.known(layer, offsets.clone()).await?;
+        if missing(&known).is_empty() {
+            return Ok(known);
+        }
+        let _turn = self.indexes.turn().await;
+        // Another base may have been about the same ones meanwhile.
+        known.extend(self.known(layer, missing(&known)).await?);
+        let missing = missing(&known);
+        if missing.is_empty() {
+            return Ok(known);
+        }
+        let reader = source.blob_reader(layer, Some(size)).await?.into_read();
+        let wanted = missing.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            read_layer(&format!("layer {layer}"), reader, &wanted)
+        });
+        let read = read.await.map_err(|_| Error::Abandoned { what: "a layer" })?;
+        self.replaced.add(layer, read.map_err(Error::base(base))?);
+        known.extend(self.known(layer, missing).await?);
+        Ok(known)
+    }
+
+    /// What is known of the files at `offsets` of a layer, from memory or from the cache's files.
+    async fn known(&self, layer: Digest, offsets: BTreeSet<u64>) -> Result<OfLayer, Error> {
+        let replaced = Arc::clone(&self.replaced);
+        let known = tokio::task::spawn_blocking(move || {
+            let known = |offset| Some((offset, replaced.get(layer, offset)?));
+            offsets.into_iter().filter_map(known).collect()
+        });
+        known.await.map_err(|_| Error::Abandoned { what: "programs of a base" })
     }
 }
 

@@ -19,8 +19,6 @@ use crate::job::Job;
 
 /// Largest file of the cache that is read, in bytes: more than the largest list of modules.
 const MAX_CACHED: u64 = 16 << 20;
-/// What a file of the cache holds.
-const FORM: &[u8; 16] = b"fleetfix program";
 /// How an ELF file starts (System V ABI, `e_ident`).
 const ELF: &[u8; 4] = b"\x7fELF";
 
@@ -54,7 +52,7 @@ impl Replaced {
         let changes = jobs.iter().flat_map(|job| job.changes.all());
         let written = changes.filter(|change| matches!(change.action, Action::Write { .. }));
         let names = written.map(|change| last(change.path.as_str().as_bytes()).to_vec()).collect();
-        let cache = cache.map(|dir| Kept::new(dir.join("programs-3"), FORM, MAX_CACHED));
+        let cache = cache.map(|dir| Kept::new(dir, "programs", 3, MAX_CACHED));
         Self { names, cache, found: Mutex::default() }
     }
 

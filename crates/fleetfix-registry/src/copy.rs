@@ -8,7 +8,7 @@ use fleetfix_oci::manifest::{Kind, Manifest, RawDescriptor};
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use crate::layout::{Directory, blocking};
+use crate::layout::Directory;
 use crate::remote::{Content, Remote};
 use crate::spool;
 use crate::store::{Body, Place, RawManifest};
@@ -146,20 +146,20 @@ fn same_size(
 pub async fn copy_blob(from: &Store, to: &Store, blob: &Descriptor) -> Result<Written, Error> {
     match (&from.place, &to.place) {
         (Place::Directory(from), Place::Directory(to)) => {
-            let (from, to, blob) = (from.clone(), to.clone(), blob.clone());
-            blocking(move || between(&from, &to, &blob)).await
+            let (to, blob) = (to.clone(), blob.clone());
+            from.blocking(move |from| between(from, &to, &blob)).await
         }
         (Place::Directory(from), Place::Remote(to)) => {
             to.put_blob(blob, &Body::File(from.blob_path(blob.digest)?)).await
         }
         (Place::Remote(_), Place::Directory(directory)) => {
-            let (check, wanted) = (directory.clone(), blob.clone());
-            if blocking(move || check.holds(&wanted)).await? {
+            let wanted = blob.clone();
+            if directory.blocking(move |directory| directory.holds(&wanted)).await? {
                 return Ok(Written::AlreadyThere);
             }
             let mut source = from.blob_reader(blob.digest, Some(blob.size)).await?.into_read();
-            let (directory, blob) = (directory.clone(), blob.clone());
-            blocking(move || directory.write(&blob, &mut source)).await?;
+            let blob = blob.clone();
+            directory.blocking(move |directory| directory.write(&blob, &mut source)).await?;
             Ok(Written::New)
         }
         (Place::Remote(source), Place::Remote(remote)) => across(from, source, remote, blob).await,

@@ -16,6 +16,8 @@ use crate::{RawManifest, Store};
 
 /// Largest file that is read, in bytes: a manifest has at most 4 MiB, and few configurations more.
 const MAX_SIZE: u64 = 8 << 20;
+/// Most documents that are kept: a base of four architectures has eight, a plan some hundred bases.
+const MAX_FILES: usize = 10_000;
 
 /// A directory of documents of registries. Each belongs to the repository that it was read from: who
 /// may read one repository may not read another. Cheap to clone.
@@ -27,7 +29,7 @@ pub struct Documents {
 impl Documents {
     /// Documents below `dir`, which is made when one is kept.
     pub fn new(dir: &Path) -> Self {
-        Self { files: Kept::new(dir.join("documents-1"), b"fleetfix docs  1", MAX_SIZE) }
+        Self { files: Kept::new(dir, "documents", 1, MAX_SIZE).at_most(MAX_FILES) }
     }
 
     async fn get(&self, from: &Repository, digest: Digest) -> Option<Vec<u8>> {

@@ -11,7 +11,7 @@ use fleetfix_oci::segments::Segments;
 
 use crate::Error;
 use crate::documents::Documents;
-use crate::layout::{Directory, blocking};
+use crate::layout::Directory;
 use crate::reader::BlobReader;
 use crate::remote::Remote;
 
@@ -107,7 +107,9 @@ impl Store {
 
     async fn ask_manifest(&self, digest: Digest) -> Result<Option<RawManifest>, Error> {
         let found = match &self.place {
-            Place::Directory(directory) => return directory.manifest(digest),
+            Place::Directory(directory) => {
+                return directory.blocking(move |directory| directory.manifest(digest)).await;
+            }
             Place::Remote(remote) => remote.manifest(&digest.to_string()).await?,
         };
         match found {
@@ -131,7 +133,10 @@ impl Store {
     /// The manifest that `tag` names; `None` if there is no such tag.
     pub async fn find_tag(&self, tag: &Tag) -> Result<Option<RawManifest>, Error> {
         match &self.place {
-            Place::Directory(directory) => directory.tagged(tag),
+            Place::Directory(directory) => {
+                let tag = tag.clone();
+                directory.blocking(move |directory| directory.tagged(&tag)).await
+            }
             Place::Remote(remote) => {
                 let found = remote.manifest(tag.as_str()).await?;
                 Self::named(found, || self.repository.tagged(tag.clone()))
@@ -153,7 +158,9 @@ impl Store {
     /// A small blob in memory, hash-checked; larger than `max` bytes is refused.
     pub async fn blob(&self, digest: Digest, max: u64) -> Result<Vec<u8>, Error> {
         match &self.place {
-            Place::Directory(directory) => directory.read_blob(digest, max),
+            Place::Directory(directory) => {
+                directory.blocking(move |directory| directory.read_blob(digest, max)).await
+            }
             Place::Remote(_) => {
                 if let Some(known) = self.known_blob(digest, max).await {
                     return Ok(known);
@@ -223,8 +230,8 @@ impl Store {
         match &self.place {
             Place::Remote(remote) => remote.put_blob(descriptor, &body).await,
             Place::Directory(directory) => {
-                let (directory, descriptor) = (directory.clone(), descriptor.clone());
-                blocking(move || match body {
+                let descriptor = descriptor.clone();
+                let write = move |directory: &Directory| match body {
                     _ if directory.holds(&descriptor)? => Ok(Written::AlreadyThere),
                     Body::Bytes(bytes) => {
                         directory.write(&descriptor, &mut &*bytes).map(|()| Written::New)
@@ -237,8 +244,8 @@ impl Store {
                         let mut file = open.map_err(|source| Error::File { path, source })?;
                         directory.write(&descriptor, &mut file).map(|()| Written::New)
                     }
-                })
-                .await
+                };
+                directory.blocking(write).await
             }
         }
     }
@@ -264,7 +271,10 @@ impl Store {
     pub async fn put_manifest(&self, media_type: &str, bytes: &[u8]) -> Result<Digest, Error> {
         let digest = Digest::of(bytes);
         match &self.place {
-            Place::Directory(directory) => directory.put_manifest(bytes),
+            Place::Directory(directory) => {
+                let bytes = bytes.to_vec();
+                directory.blocking(move |directory| directory.put_manifest(&bytes)).await
+            }
             Place::Remote(remote) => {
                 if !remote.has_manifest(digest, true).await? {
                     let bytes = Bytes::copy_from_slice(bytes);
@@ -312,31 +322,31 @@ impl Store {
         bytes: &[u8],
     ) -> Result<Written, Error> {
         let expected = Digest::of(bytes);
-        let before = self.resolve(tag).await?.map(|d| d.digest);
         let taken = |actual| {
             let reference = Box::new(self.repository.tagged(tag.clone()));
             Err(Error::TagTaken { reference, expected, actual })
         };
+        if let Place::Directory(directory) = &self.place {
+            return match directory.put_new_tag(tag, media_type, bytes)? {
+                NewTag::Set => Ok(Written::New),
+                NewTag::AlreadyThere => Ok(Written::AlreadyThere),
+                NewTag::Taken(actual) => taken(actual),
+            };
+        }
+        let before = self.resolve(tag).await?.map(|d| d.digest);
         if let Some(actual) = before.filter(|before| *before != expected) {
             return taken(actual);
         }
-        let Place::Directory(directory) = &self.place else {
-            let written = self.move_tag(before, tag, media_type, bytes).await?;
-            if written == Written::AlreadyThere {
-                return Ok(written);
-            }
-            // Another writer may have found it free at the same moment: of the two, the one that
-            // was faster learns of it here.
-            let after = self.resolve(tag).await?.map(|there| there.digest);
-            return match after.filter(|after| *after != expected) {
-                Some(actual) => taken(actual),
-                None => Ok(written),
-            };
-        };
-        match directory.put_new_tag(tag, media_type, bytes)? {
-            NewTag::Set => Ok(Written::New),
-            NewTag::AlreadyThere => Ok(Written::AlreadyThere),
-            NewTag::Taken(actual) => taken(actual),
+        let written = self.move_tag(before, tag, media_type, bytes).await?;
+        if written == Written::AlreadyThere {
+            return Ok(written);
+        }
+        // Another writer may have found it free at the same moment: of the two, the one that was
+        // faster learns of it here.
+        let after = self.resolve(tag).await?.map(|there| there.digest);
+        match after.filter(|after| *after != expected) {
+            Some(actual) => taken(actual),
+            None => Ok(written),
         }
     }
 

@@ -270,9 +270,7 @@ fn killed_while_a_layout_is_written() {
                 while pid.load(Ordering::SeqCst) == 0 {
                     std::thread::yield_now();
                 }
-                let id = i32::try_from(pid.load(Ordering::SeqCst)).unwrap();
-                let id = rustix::process::Pid::from_raw(id).unwrap();
-                rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+                child::kill(pid.load(Ordering::SeqCst)).unwrap();
                 honest()
             };
             registry.fault(Fault::around("GET", "/app/blobs/", kill).skip(n).times(1));

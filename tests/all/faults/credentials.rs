@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
-use fleetfix_testkit::registry::{Access, Behaviour, Fault, Proxy, Registry, Reply};
+use fleetfix_testkit::registry::{Access, Behaviour, Fault, NOBODY, Proxy, Registry, Reply};
 use fleetfix_tests::client::Clients;
-use fleetfix_tests::http::NOBODY;
 use serde_json::json;
 
 use super::{Fails, LOGIN, Place, Same, TO, cold_and_warm};

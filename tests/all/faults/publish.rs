@@ -17,8 +17,7 @@ fn a_channel_stays_where_it_is_until_all_is_written() {
     fs::write(chain.lab.bench.path("request.yaml"), request::text_420()).unwrap();
     let bundle = chain.build();
     chain.init().success();
-    chain.approve(&bundle, "alice", &chain.people.alice).success();
-    chain.approve(&bundle, "bob", &chain.people.bob).success();
+    chain.approve_both(&bundle, &[]);
     let channel = chain.channel();
     let stands_at = || chain.lab.clients.crane(&["digest", &channel]).success().text().to_owned();
     let before = stands_at();

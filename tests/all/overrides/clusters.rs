@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use fleetfix_tests::chain::{CHANNEL, Chain};
+use fleetfix_tests::chain::Chain;
 use fleetfix_tests::child::Output;
-use fleetfix_tests::keys;
 use fleetfix_tests::lab::Place;
 use fleetfix_tests::request;
 use serde_json::{Value, json};
@@ -43,21 +42,8 @@ fn waived(more: &str) -> String {
 fn built(chain: &Chain, text: &str) -> String {
     fs::write(chain.lab.bench.path("request.yaml"), text).unwrap();
     let bundle = chain.build();
-    approved(chain, &bundle, SURVIVES);
+    chain.approve_both(&bundle, &["--accept", SURVIVES]);
     bundle
-}
-
-/// Both approvers accept a finding.
-pub(super) fn approved(chain: &Chain, bundle: &str, finding: &str) {
-    for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
-        let approval = format!("{name}.approval");
-        let _ = fs::remove_file(chain.lab.bench.path(&approval));
-        let who = ["approve", "--bundle", bundle, "--principal", name, "--channel", CHANNEL];
-        let what = ["--reason", "read", "--approval", &approval, "--accept", finding];
-        let key = keys::flags(&chain.lab.clients, key);
-        let args = who.iter().chain(&what).map(|arg| (*arg).to_owned()).chain(key);
-        chain.lab.bench.run("fleetfix", args).success();
-    }
 }
 
 fn object(version: &str, annotations: &Value) -> Value {
@@ -344,7 +330,7 @@ fn a_release_is_found_where_the_plan_found_it() {
     chain.sign().success();
     chain.attest().success();
     let bundle = chain.bundle().success().json()["bundle"].as_str().unwrap().to_owned();
-    approved(&chain, &bundle, SURVIVES);
+    chain.approve_both(&bundle, &["--accept", SURVIVES]);
     chain.init().success();
     chain.publish(&bundle, &["alice", "bob"]).success();
 

@@ -10,7 +10,6 @@ use fleetfix_tests::lab::Place;
 use fleetfix_tests::registry::Kind;
 use fleetfix_tests::request;
 
-use super::clusters::approved;
 use super::{HyperShift, entries};
 use crate::plan::upstream::{Image, Upstream, but, request as short_request};
 use crate::refusals::one_line;
@@ -187,9 +186,7 @@ fn supersede(chain: &Chain, more: &str) {
     let text = format!("{text}supersedes: [{{id: {}}}]\n{more}", request::FIX_ID);
     fs::write(path, text).unwrap();
     let second = chain.build();
-    for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
-        chain.approve(&second, name, key).success();
-    }
+    chain.approve_both(&second, &[]);
     chain.publish(&second, &["alice", "bob"]).success();
 }
 
@@ -243,9 +240,7 @@ fn a_revision_that_was_planned_on_what_runs_replaces_it() {
     chain.sign().success();
     chain.attest().success();
     let second = chain.bundle().success().json()["bundle"].as_str().unwrap().to_owned();
-    for (name, key) in [("alice", &chain.people.alice), ("bob", &chain.people.bob)] {
-        chain.approve(&second, name, key).success();
-    }
+    chain.approve_both(&second, &[]);
     chain.publish(&second, &["alice", "bob"]).success();
     render(&chain, &[]).success().says("0 entries added, 3 replaced, 0 taken away");
     render(&chain, &[]).success().says("there already");
@@ -365,7 +360,7 @@ fn clusters_that_an_entry_cannot_tell_apart() {
     let waiver = format!("waivers: [{{finding: {finding}, by: alice, reason: none there}}]\n");
     write(&format!("{}{targets}{waiver}", request::text_420()));
     let bundle = chain.build();
-    approved(&chain, &bundle, finding);
+    chain.approve_both(&bundle, &["--accept", finding]);
     chain.init().success();
     chain.publish(&bundle, &["alice", "bob"]).success();
     // 4.20.1 runs an older control plane operator than the fix needs.

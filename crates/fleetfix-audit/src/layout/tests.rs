@@ -13,14 +13,13 @@ struct Fleet {
 }
 
 fn put(layout: &Layout, tag: &str, media_type: &str, bytes: &[u8]) -> Digest {
-    let digest = layout.put_bytes(bytes).unwrap();
-    layout.set_tag(&tag.parse().unwrap(), &Descriptor::of(media_type, bytes)).unwrap();
-    digest
+    let manifest = layout.put(media_type, bytes).unwrap();
+    layout.set_tag(&tag.parse().unwrap(), &manifest).unwrap();
+    manifest.digest
 }
 
 fn manifest(layout: &Layout, artifact_type: &str, name: &str, layer: &[u8]) -> Vec<u8> {
-    layout.put_bytes(layer).unwrap();
-    let layer = Descriptor::of("application/octet-stream", layer);
+    let layer = layout.put("application/octet-stream", layer).unwrap();
     json!({
         "schemaVersion": 2, "mediaType": media::OCI_MANIFEST, "artifactType": artifact_type,
         "config": layer,

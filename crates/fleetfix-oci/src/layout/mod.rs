@@ -173,6 +173,12 @@ impl Layout {
         Ok(digest)
     }
 
+    /// Stores `bytes` as [`Self::put_bytes`] does, and names them.
+    pub fn put(&self, media_type: &str, bytes: &[u8]) -> Result<Descriptor, Error> {
+        let digest = self.put_bytes(bytes)?;
+        Ok(Descriptor { media_type: media_type.to_owned(), digest, size: bytes.len() as u64 })
+    }
+
     /// Starts a blob of unknown digest.
     pub fn writer(&self) -> Result<BlobWriter, Error> {
         let writer = BlobWriter::new(self.clone())?;

@@ -23,7 +23,7 @@ pub struct LayerCache {
 impl LayerCache {
     /// A cache below `dir`, which is made when something is kept.
     pub fn new(dir: &Path) -> Self {
-        Self { files: Kept::new(dir.join("layers-4"), b"fleetfix layer 4", MAX_SIZE) }
+        Self { files: Kept::new(dir, "layers", 4, MAX_SIZE) }
     }
 
     /// The index of a layer of `size` compressed bytes; `None`: it was not kept, or not by us. A

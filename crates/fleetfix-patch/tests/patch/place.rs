@@ -83,7 +83,7 @@ impl Place {
             entries.insert(1, about);
             let media_type = if shape.docker { media::DOCKER_INDEX } else { media::OCI_INDEX };
             let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries, "x": note });
-            put(&layout, media_type, index.to_string().as_bytes())
+            layout.put(media_type, index.to_string().as_bytes()).unwrap()
         } else {
             children.remove(0)
         };
@@ -205,16 +205,11 @@ pub(crate) fn run(args: Args) -> Result<Value, Failure> {
     Ok(outcome.value().unwrap().clone())
 }
 
-fn put(layout: &Layout, media_type: &str, bytes: &[u8]) -> Descriptor {
-    layout.put_bytes(bytes).unwrap();
-    Descriptor::of(media_type, bytes)
-}
-
 /// A build attestation about an image, as an entry of its index.
 fn attestation(layout: &Layout, about: Digest) -> Value {
-    let config = put(layout, media::OCI_CONFIG, b"{}");
+    let config = layout.put(media::OCI_CONFIG, b"{}").unwrap();
     let text = json!({ "schemaVersion": 2, "config": config, "layers": [] }).to_string();
-    let manifest = put(layout, media::OCI_MANIFEST, text.as_bytes());
+    let manifest = layout.put(media::OCI_MANIFEST, text.as_bytes()).unwrap();
     json!({ "mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.size,
         "platform": { "os": "unknown", "architecture": "unknown" },
         "annotations": { "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": about } })
@@ -231,7 +226,7 @@ fn image(layout: &Layout, shape: Shape, architecture: &str, note: &str) -> Descr
     for archive in &archives {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
         gzip.write_all(archive).unwrap();
-        layers.push(put(layout, layer_type, &gzip.finish().unwrap()));
+        layers.push(layout.put(layer_type, &gzip.finish().unwrap()).unwrap());
     }
     let mut config = json!({
         "created": "2026-01-02T03:04:05Z",
@@ -244,9 +239,9 @@ fn image(layout: &Layout, shape: Shape, architecture: &str, note: &str) -> Descr
     if shape.history {
         config["history"] = json!([{ "created_by": "a" }, { "created_by": "b" }]);
     }
-    let config = put(layout, config_type, config.to_string().as_bytes());
+    let config = layout.put(config_type, config.to_string().as_bytes()).unwrap();
     let manifest = json!({ "schemaVersion": 2, "mediaType": manifest_type, "config": config, "layers": layers });
-    put(layout, manifest_type, manifest.to_string().as_bytes())
+    layout.put(manifest_type, manifest.to_string().as_bytes()).unwrap()
 }
 
 fn header(kind: EntryType, mode: u32, owner: u64, size: usize) -> Header {

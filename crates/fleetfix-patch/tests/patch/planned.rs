@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
+use fleetfix_model::{Class, Classify, Digest, media};
 use fleetfix_oci::manifest::Manifest;
 use serde_json::Value;
 
@@ -240,9 +240,9 @@ fn a_tag_with_other_content_is_refused_before_anything_is_written() {
     let built =
         fleetfix_oci::layout::Layout::create(place.path().join("build/hypershift")).unwrap();
     let other = br#"{"schemaVersion":2,"manifests":[]}"#;
-    built.put_bytes(other).unwrap();
+    let other = built.put(media::OCI_INDEX, other).unwrap();
     let tag = plan.image_tag(plan.bases[0].digest).unwrap();
-    built.set_tag(&tag, &Descriptor::of(media::OCI_INDEX, other)).unwrap();
+    built.set_tag(&tag, &other).unwrap();
     let before = place.snapshot("build");
     let error = run(place.with_plan(&plan)).unwrap_err();
     assert_eq!(error.class(), Class::Refused, "{error}");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::place::{COMMIT, LABEL, OCI, Place, Root, SINGLE, manifests, now, run, unpack};
 use clap::Parser;
-use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
+use fleetfix_model::{Class, Classify, Digest, media};
 use fleetfix_oci::layout::Layout;
 use fleetfix_patch::Args;
 use serde_json::Value;
@@ -178,8 +178,7 @@ fn an_index_without_images_is_refused() {
     place.file("bin/app", "new");
     let layout = place.layout("base/a");
     let empty = br#"{"schemaVersion":2,"manifests":[]}"#;
-    layout.put_bytes(empty).unwrap();
-    let index = Descriptor::of(media::OCI_INDEX, empty);
+    let index = layout.put(media::OCI_INDEX, empty).unwrap();
     layout.set_tag(&"empty".parse().unwrap(), &index).unwrap();
     let error = run(place.with_base("base/a:empty", "out:v1")).unwrap_err();
     assert_eq!(error.class(), Class::Input, "{error}");

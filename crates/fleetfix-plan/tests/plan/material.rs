@@ -78,10 +78,12 @@ impl Material {
 
         let label = if upstream.other_label { "2".repeat(40) } else { BASE_COMMIT.to_owned() };
         let of_420 =
-            component(&components, "4.20", &["amd64", "arm64"], &label, upstream.uneven_labels);
+            component(&components, "4.20", &["amd64", "arm64"], &label, upstream.uneven_labels)
+                .digest;
         let both: &[&str] = if upstream.amd64_only { &["amd64"] } else { &["amd64", "arm64"] };
-        let of_421 = component(&components, "4.21", both, BASE_COMMIT, false);
-        let shared = component(&components, "shared", &["amd64", "arm64"], BASE_COMMIT, false);
+        let of_421 = component(&components, "4.21", both, BASE_COMMIT, false).digest;
+        let shared =
+            component(&components, "shared", &["amd64", "arm64"], BASE_COMMIT, false).digest;
         for version in ["4.20.1", "4.20.2"] {
             let tags =
                 [("hypershift", of_420), ("etcd", of_420), ("only-420", of_420), ("twice", shared)];
@@ -100,9 +102,8 @@ impl Material {
             ("amd64", &["amd64"]),
             ("bare", &["amd64", "arm64"]),
         ] {
-            let digest = component(&fixes, tag, architectures, FIX_COMMIT, tag == "bare");
-            let descriptor = fixes.descriptor_of(digest);
-            fixes.set_tag(&tag.parse().unwrap(), &descriptor).unwrap();
+            let image = component(&fixes, tag, architectures, FIX_COMMIT, tag == "bare");
+            fixes.set_tag(&tag.parse().unwrap(), &image).unwrap();
         }
         Self { dir }
     }
@@ -133,31 +134,15 @@ pub(crate) fn write_files(dir: &Path) {
     std::fs::write(dir.join("out/app.conf"), "x = 1\n").unwrap();
 }
 
-trait Put {
-    fn put(&self, media_type: &str, bytes: &[u8]) -> Descriptor;
-    fn descriptor_of(&self, digest: Digest) -> Descriptor;
-}
-
-impl Put for Layout {
-    fn put(&self, media_type: &str, bytes: &[u8]) -> Descriptor {
-        self.put_bytes(bytes).unwrap();
-        Descriptor::of(media_type, bytes)
-    }
-
-    fn descriptor_of(&self, digest: Digest) -> Descriptor {
-        Descriptor::of(OCI_INDEX, &self.read_blob(digest, 1 << 20).unwrap())
-    }
-}
-
 fn layer(layout: &Layout, files: &[(&str, &str)]) -> Descriptor {
     // Not compressed: the golden must not depend on a compressor.
-    layout.put(OCI_LAYER, &Archive::of_files(files).finish())
+    layout.put(OCI_LAYER, &Archive::of_files(files).finish()).unwrap()
 }
 
 fn image(layout: &Layout, config: &Value, layer: &Descriptor) -> Descriptor {
-    let config = layout.put(OCI_CONFIG, config.to_string().as_bytes());
+    let config = layout.put(OCI_CONFIG, config.to_string().as_bytes()).unwrap();
     let manifest = json!({ "schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer] });
-    layout.put(OCI_MANIFEST, manifest.to_string().as_bytes())
+    layout.put(OCI_MANIFEST, manifest.to_string().as_bytes()).unwrap()
 }
 
 fn index(layout: &Layout, children: &[(&str, Descriptor)]) -> Descriptor {
@@ -168,7 +153,7 @@ fn index(layout: &Layout, children: &[(&str, Descriptor)]) -> Descriptor {
     };
     let manifests: Vec<Value> = children.iter().map(entry).collect();
     let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests });
-    layout.put(OCI_INDEX, index.to_string().as_bytes())
+    layout.put(OCI_INDEX, index.to_string().as_bytes()).unwrap()
 }
 
 /// A component's image; `name` makes it another one.
@@ -178,7 +163,7 @@ fn component(
     architectures: &[&str],
     commit: &str,
     uneven: bool,
-) -> Digest {
+) -> Descriptor {
     let child = |architecture: &&str| {
         let layer = layer(layout, &[("usr/bin/app", &format!("{name} {architecture} {commit}"))]);
         let mut labels = json!({
@@ -194,7 +179,7 @@ fn component(
         image(layout, &config, &layer)
     };
     let children: Vec<_> = architectures.iter().map(|a| (*a, child(a))).collect();
-    index(layout, &children).digest
+    index(layout, &children)
 }
 
 fn release(layout: &Layout, version: &str, tags: &[(&str, Digest)]) -> Descriptor {

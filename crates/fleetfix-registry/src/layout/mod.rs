@@ -1,4 +1,6 @@
-//! One repository in a layout directory. All of this blocks: it reads and writes files.
+//! One repository in a layout directory. All of this blocks: what reads or writes content is called
+//! through [`Directory::blocking`]. What asks for no more than whether a file is there is not worth a
+//! thread, and tags are set on the caller's own, so that `index.json` has them in the callers' order.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,6 +24,15 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn new(dir: PathBuf) -> Self {
         Self { dir }
+    }
+
+    /// Runs what reads or writes content where it may block.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let directory = self.clone();
+        blocking(move || work(&directory)).await
     }
 
     /// An error about this layout.
@@ -187,9 +198,8 @@ impl Directory {
         bytes: &[u8],
     ) -> Result<Written, Error> {
         let layout = self.create()?;
-        layout.put_bytes(bytes).map_err(|e| self.fail(e))?;
-        let moved =
-            layout.set_tag(tag, &Descriptor::of(media_type, bytes)).map_err(|e| self.fail(e))?;
+        let manifest = layout.put(media_type, bytes).map_err(|e| self.fail(e))?;
+        let moved = layout.set_tag(tag, &manifest).map_err(|e| self.fail(e))?;
         Ok(if moved { Written::New } else { Written::AlreadyThere })
     }
 
@@ -202,21 +212,25 @@ impl Directory {
         bytes: &[u8],
     ) -> Result<Option<Digest>, Error> {
         let layout = self.create()?;
-        layout.put_bytes(bytes).map_err(|e| self.fail(e))?;
-        let to = Descriptor::of(media_type, bytes);
+        let to = layout.put(media_type, bytes).map_err(|e| self.fail(e))?;
         layout.set_tag_from(tag, from, &to).map_err(|e| self.fail(e))
     }
 
-    /// Sets a tag that must not move; says what it stands at otherwise.
+    /// Sets a tag that must not move; says what it stands at otherwise, and has written nothing then.
     pub(crate) fn put_new_tag(
         &self,
         tag: &Tag,
         media_type: &str,
         bytes: &[u8],
     ) -> Result<NewTag, Error> {
+        let manifest = Descriptor::of(media_type, bytes);
+        if let Some(other) = self.tagged(tag)?.filter(|there| there.digest != manifest.digest) {
+            return Ok(NewTag::Taken(other.digest));
+        }
         let layout = self.create()?;
         layout.put_bytes(bytes).map_err(|e| self.fail(e))?;
-        layout.set_new_tag(tag, &Descriptor::of(media_type, bytes)).map_err(|e| self.fail(e))
+        // Another writer may have been faster since.
+        layout.set_new_tag(tag, &manifest).map_err(|e| self.fail(e))
     }
 }
 

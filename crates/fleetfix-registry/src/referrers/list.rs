@@ -9,7 +9,6 @@ use fleetfix_oci::manifest::{Kind, Manifest, RawDescriptor};
 use serde_json::Value;
 
 use super::{MAX_BYTES, MAX_PAGES, MAX_REFERRERS, Referrer, artifact_type, tag};
-use crate::layout::blocking;
 use crate::remote::Remote;
 use crate::store::Place;
 use crate::{Error, RawManifest, Store};
@@ -59,9 +58,8 @@ pub async fn referrers(
 /// What a layout's `index.json` lists about `subject`; of a registry there is nothing like it.
 async fn in_layout(store: &Store, subject: Digest) -> Result<Vec<Manifest>, Error> {
     let Place::Directory(directory) = &store.place else { return Ok(Vec::new()) };
-    let directory = directory.clone();
     // One more than may be: whoever counts sees that there are too many.
-    blocking(move || directory.about(subject, MAX_REFERRERS + 1)).await
+    directory.blocking(move |directory| directory.about(subject, MAX_REFERRERS + 1)).await
 }
 
 /// The API's answer, all pages; `None`: there is no API.

@@ -30,8 +30,7 @@ impl Factory {
     }
 
     fn put(&self, media_type: &str, bytes: &[u8]) -> Descriptor {
-        self.layout.put_bytes(bytes).unwrap();
-        Descriptor::of(media_type, bytes)
+        self.layout.put(media_type, bytes).unwrap()
     }
 
     fn layer(&self, files: &[(&str, &str)]) -> Descriptor {

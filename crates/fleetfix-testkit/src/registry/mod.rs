@@ -42,7 +42,7 @@ pub use fault::Fault;
 pub use proxy::Proxy;
 pub use reply::Reply;
 pub use request::Request;
-pub use server::Server;
+pub use server::{NOBODY, Server};
 pub use tls::Issuer;
 pub use token::TokenService;
 

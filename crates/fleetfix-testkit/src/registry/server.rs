@@ -2,7 +2,7 @@
 //! thread per connection.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -14,6 +14,10 @@ use super::fault::{Fault, Faults, Verdict};
 use super::reply::Ending;
 use super::tls::{Config, Connection};
 use super::{Access, Reply, Request};
+
+/// Where nobody listens: all servers of tests are on 127.0.0.1, so no port of theirs is ever this
+/// one's.
+pub const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3)), 9);
 
 /// Bytes that are sent in one go.
 const PIECE: usize = 64 << 10;

@@ -9,7 +9,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use fleetfix_model::{Digest, media};
+use fleetfix_model::{Descriptor, Digest, media};
 use fleetfix_oci::layout::Layout;
 use fleetfix_task::{Failure, file};
 use serde_json::{Value, json};
@@ -181,7 +181,12 @@ fn pretty(value: &Value) -> Vec<u8> {
 }
 
 /// An image; gives back the descriptor of its manifest.
-fn image(layout: &Layout, arch: &str, config: &Value, layers: &[&Layer]) -> Result<Value, Failure> {
+fn image(
+    layout: &Layout,
+    arch: &str,
+    config: &Value,
+    layers: &[&Layer],
+) -> Result<Descriptor, Failure> {
     let created = "2025-01-01T00:00:00Z";
     let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id).collect();
     let history: Vec<_> =
@@ -192,26 +197,26 @@ fn image(layout: &Layout, arch: &str, config: &Value, layers: &[&Layer]) -> Resu
     });
     let mut descriptors = Vec::new();
     for layer in layers {
-        descriptors.push(put(layout, media::OCI_LAYER_GZIP, &layer.gzip)?);
+        descriptors.push(layout.put(media::OCI_LAYER_GZIP, &layer.gzip)?);
     }
     let manifest = json!({
         "schemaVersion": 2, "mediaType": media::OCI_MANIFEST,
-        "config": put(layout, media::OCI_CONFIG, config.to_string().as_bytes())?,
+        "config": layout.put(media::OCI_CONFIG, config.to_string().as_bytes())?,
         "layers": descriptors,
     });
-    put(layout, media::OCI_MANIFEST, manifest.to_string().as_bytes())
+    Ok(layout.put(media::OCI_MANIFEST, manifest.to_string().as_bytes())?)
 }
 
 /// An index over images, tagged if a tag is given; gives back its digest.
 fn index(
     layout: &Layout,
-    children: &[(&str, Value)],
+    children: &[(&str, Descriptor)],
     tag: Option<&str>,
 ) -> Result<Digest, Failure> {
     let manifests: Vec<Value> = children
         .iter()
         .map(|(arch, descriptor)| {
-            let mut descriptor = descriptor.clone();
+            let mut descriptor = json!(descriptor);
             if let Some(map) = descriptor.as_object_mut() {
                 map.insert("platform".into(), json!({ "architecture": arch, "os": "linux" }));
             }
@@ -221,15 +226,9 @@ fn index(
     let index =
         json!({ "schemaVersion": 2, "mediaType": media::OCI_INDEX, "manifests": manifests })
             .to_string();
-    put(layout, media::OCI_INDEX, index.as_bytes())?;
-    let descriptor = fleetfix_model::Descriptor::of(media::OCI_INDEX, index.as_bytes());
+    let descriptor = layout.put(media::OCI_INDEX, index.as_bytes())?;
     let tag = tag.map_or_else(|| descriptor.digest.hex(), str::to_owned);
     let tag = tag.parse().map_err(|e| Failure::new(fleetfix_model::Class::Bug, e))?;
     layout.set_tag(&tag, &descriptor)?;
     Ok(descriptor.digest)
-}
-
-fn put(layout: &Layout, media_type: &str, bytes: &[u8]) -> Result<Value, Failure> {
-    layout.put_bytes(bytes)?;
-    Ok(json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() }))
 }

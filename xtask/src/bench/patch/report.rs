@@ -11,7 +11,7 @@ use super::compression;
 use super::contender::Contender;
 use super::options::Options;
 use super::sample::{CPU, DOWN, LAYER, PEAK, Quantity, REQUESTS, Sample, Samples, UP, WALL};
-use super::verdict::{Verdict, verdicts};
+use super::verdict::Verdict;
 use crate::failure::Failure;
 
 /// All that a report is made from.
@@ -20,6 +20,8 @@ pub(super) struct Report<'a> {
     pub(super) options: &'a Options,
     pub(super) cases: &'a [Case],
     pub(super) samples: &'a Samples,
+    /// What the samples say about each target.
+    pub(super) verdicts: &'a [Verdict],
     pub(super) machine: &'a BTreeMap<&'static str, String>,
     pub(super) versions: &'a BTreeMap<&'static str, String>,
     /// Runs that failed, with what they said.
@@ -30,18 +32,16 @@ impl Report<'_> {
     /// Writes `patch.md` and `patch.json`.
     pub(super) fn write(&self, dir: &Path) -> Result<(), Failure> {
         std::fs::create_dir_all(dir).map_err(Failure::at(dir))?;
-        let verdicts = verdicts(self.cases, self.samples);
-        for (name, text) in [
-            ("patch.md", self.markdown(&verdicts)),
-            ("patch.json", format!("{:#}\n", self.json(&verdicts))),
-        ] {
+        for (name, text) in
+            [("patch.md", self.markdown()), ("patch.json", format!("{:#}\n", self.json()))]
+        {
             let path = dir.join(name);
             std::fs::write(&path, text).map_err(Failure::at(&path))?;
         }
         Ok(())
     }
 
-    fn json(&self, verdicts: &[Verdict]) -> Value {
+    fn json(&self) -> Value {
         let verdict = |verdict: &Verdict| {
             json!({
                 "what": verdict.what,
@@ -57,12 +57,12 @@ impl Report<'_> {
             "machine": self.machine,
             "versions": self.versions,
             "failed": self.failed,
-            "verdicts": verdicts.iter().map(verdict).collect::<Vec<Value>>(),
+            "verdicts": self.verdicts.iter().map(verdict).collect::<Vec<Value>>(),
             "samples": self.samples.0.iter().map(Sample::json).collect::<Vec<Value>>(),
         })
     }
 
-    fn markdown(&self, verdicts: &[Verdict]) -> String {
+    fn markdown(&self) -> String {
         let mut text = String::from("# Bench: patch\n\n");
         if self.options.quick {
             text.push_str(
@@ -73,7 +73,7 @@ impl Report<'_> {
             let _ = writeln!(text, "- {name}: {value}");
         }
         text.push_str("\n## Targets\n\n");
-        for verdict in verdicts {
+        for verdict in self.verdicts {
             let _ = writeln!(text, "- {verdict}");
         }
         if !self.failed.is_empty() {
@@ -141,6 +141,7 @@ const HEAD: &str = "\
 mod tests {
     use super::*;
     use crate::bench::patch::registry::Traffic;
+    use crate::bench::patch::verdict::verdicts;
     use crate::bench::process::Measured;
 
     #[test]
@@ -169,11 +170,12 @@ mod tests {
             options: &options,
             cases: &cases,
             samples: &samples,
+            verdicts: &verdicts(&cases, &samples),
             machine: &facts,
             versions: &facts,
             failed: &["middle: regctl: round 2: it said so".to_owned()],
         };
-        let text = report.markdown(&verdicts(&cases, &samples));
+        let text = report.markdown();
         for row in [
             "| fleetfix | 3 | 1.50 | 1.00 to 2.50 | - | 3.00 | - | 16.0 | 21 | 107.00 | 0.01 | 53.50 |",
             "| crane | 3 | 5.00 | 4.00 to 5.00 | 0.30 | 10.00 | 0.30 | 16.0 | 21 | 107.00 | 0.01 | 53.50 |",
@@ -184,7 +186,7 @@ mod tests {
             assert!(text.lines().any(|line| line == row), "no `{row}` in\n{text}");
         }
         assert!(!text.contains("regctl |"), "{text}");
-        let json = report.json(&[]);
+        let json = report.json();
         assert_eq!(json["samples"][0]["contender"], "fleetfix");
         assert_eq!(json["samples"][0]["peakBytes"], 16 << 20);
     }

@@ -24,7 +24,7 @@ pub(super) fn run(
     site: &mut Site,
 ) -> Result<(), Failure> {
     let mut samples = Samples::default();
-    let mut failed = Vec::new();
+    let (mut failed, mut verdicts) = (Vec::new(), Vec::new());
     let given = options.product.is_some();
     let versions = versions::versions(workspace, &site.programs, site.buildah(), given);
     let mut machine: BTreeMap<_, _> = machine::facts();
@@ -51,10 +51,11 @@ pub(super) fn run(
             }
         }
         machine.insert("load after", machine::load().to_string());
-        let (samples, machine, versions, failed) = (&samples, &machine, &versions, &failed);
-        Report { options, cases, samples, machine, versions, failed }.write(&out)?;
+        verdicts = verdict::verdicts(cases, &samples);
+        let (samples, verdicts) = (&samples, &verdicts);
+        let (machine, versions, failed) = (&machine, &versions, &failed);
+        Report { options, cases, samples, verdicts, machine, versions, failed }.write(&out)?;
     }
-    let verdicts = verdict::verdicts(cases, &samples);
     for verdict in &verdicts {
         println!("{verdict}");
     }

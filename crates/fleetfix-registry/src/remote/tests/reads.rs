@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fleetfix_model::{Class, Classify, Descriptor, Digest, media};
-use fleetfix_testkit::registry::{Registry, Reply, Request, Server};
+use fleetfix_testkit::registry::{NOBODY, Registry, Reply, Request, Server};
 
 use super::{counted, first};
 use crate::options::Limits;
@@ -130,11 +130,7 @@ async fn errors_say_who_said_what() {
 
 #[tokio::test]
 async fn nobody_listens() {
-    // Held and never listened on, so that nobody else gets the port meanwhile.
-    let held = tokio::net::TcpSocket::new_v4().unwrap();
-    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let host = held.local_addr().unwrap().to_string();
-    let error = store(&host, "a").resolve(&tag("v1")).await.unwrap_err();
+    let error = store(&NOBODY.to_string(), "a").resolve(&tag("v1")).await.unwrap_err();
     assert!(matches!(error, Error::Transport { tries: 5, .. }), "{error:?}");
     assert_eq!(error.class(), Class::Environment);
 }
