@@ -151,7 +151,8 @@ pub fn uncovered(
     (!places.is_empty()).then_some(Uncovered { finding, places })
 }
 
-fn places(places: &Places) -> String {
+/// Versions on platforms, for people: neighbours as a range.
+pub fn places(places: &BTreeSet<(HostedPlatform, Version)>) -> String {
     let platforms: BTreeSet<HostedPlatform> = places.iter().map(|(p, _)| *p).collect();
     let of = |platform: HostedPlatform| {
         let versions = places.iter().filter(move |(p, _)| *p == platform).map(|(_, v)| v);
