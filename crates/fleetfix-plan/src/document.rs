@@ -82,6 +82,8 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
             revision: document.revision(),
             component: &tag,
             coverage: &coverage,
+            targets: document.targets.as_ref(),
+            delivery: &delivered.deliveries,
             supersedes: &supersedes,
             conflicts: &conflicts,
         };

@@ -3,7 +3,7 @@
 mod error;
 
 use fleetfix_audit::channel::conflict::{self, Conflict};
-use fleetfix_hypershift::conflict::uncovered;
+use fleetfix_hypershift::conflict::{Successor, uncovered};
 use fleetfix_model::Version;
 use fleetfix_model::document::channel::{BundleState, ChannelBundle};
 use fleetfix_model::document::finding::Finding;
@@ -77,7 +77,9 @@ fn all_covered(new: &FixBundle, plan: &FixPlan, old: &FixBundle) -> Result<(), E
         let mut rows = plan.rows.iter();
         rows.find(|row| row.platform == platform && row.version == *version).map(|row| row.status)
     };
-    let Some(lost) = uncovered(old, &new.id, &new.component, status) else {
+    let FixBundle { id, component, delivery, .. } = new;
+    let successor = Successor { id, component, targets: new.targets.as_ref(), delivery };
+    let Some(lost) = uncovered(old, successor, status) else {
         return Ok(());
     };
     let waived = |found: &Finding| found.id.as_str() == lost.finding && found.waiver.is_some();

@@ -241,6 +241,18 @@ fn what_takes_the_place_of_another_leaves_no_version_without_its_fix() {
     let beyond = plan(&json!({"rows": [covered, row("4.20.2", "unreleased")]}));
     let lost = narrower(&wide("A-1"), &revision, &beyond);
     assert!(matches!(lost, Err(Error::Uncovered { .. })), "{lost:?}");
+    // Targets that leave out a version which the plan covers.
+    let mut targeted = wide("A-1");
+    targeted.revision = 2;
+    let both = planned(&targeted);
+    assert!(narrower(&wide("A-1"), &targeted, &both).is_ok());
+    let later = json!({"minControlPlaneOperator": "4.20.2"});
+    targeted.targets = Some(serde_json::from_value(later).unwrap());
+    let lost = narrower(&wide("A-1"), &targeted, &both);
+    assert!(
+        matches!(&lost, Err(Error::Uncovered { places, .. }) if places == "AWS 4.20.1"),
+        "{lost:?}"
+    );
     // The same versions of another component.
     let mut elsewhere = wide("A-1");
     elsewhere.component = "etcd".parse().unwrap();

@@ -132,14 +132,15 @@ fn not_for(
     plan: &FixPlan,
 ) -> Result<Option<String>, Failure> {
     let Some(targets) = targets else { return Ok(None) };
-    // The control plane operator is of the release that the control plane is on.
-    if let Some(min) = targets.min_control_plane_operator.as_ref().filter(|min| version < *min) {
-        return Ok(Some(format!("{platform} {version} is below control plane operator {min}")));
-    }
     let minor = version.minor();
-    match Reach::of(targets, platform) {
+    match Reach::at(Some(targets), platform, version) {
         Reach::All => Ok(None),
-        Reach::None => Ok(Some(format!("no cluster on {platform} is meant"))),
+        Reach::None => Ok(Some(match &targets.min_control_plane_operator {
+            Some(min) if version < min => {
+                format!("{platform} {version} is below control plane operator {min}")
+            }
+            _ => format!("no cluster on {platform} is meant"),
+        })),
         Reach::Some => {
             let finding = targets_not_kept(platform, minor);
             let mut found = plan.findings.iter().filter(|f| Some(&f.id) == finding.as_ref());
