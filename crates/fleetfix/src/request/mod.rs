@@ -89,7 +89,7 @@ struct NewArgs {
     /// Who asks for the fix
     #[arg(long, env = "FLEETFIX_REQUESTER", value_name = "NAME")]
     requester: Option<PrincipalName>,
-    /// URL of the source repository; reverts that name a pull request of another one do not count then
+    /// URL of the source repository; reverts that name a pull request of an unrelated one do not count then
     #[arg(long, env = "FLEETFIX_SOURCE", value_name = "URL")]
     source: Option<String>,
     /// Release image of a version, `{version}` in it; repeatable
