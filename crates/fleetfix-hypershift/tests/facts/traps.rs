@@ -38,7 +38,7 @@ fn delivered(tag: &str, platform: HostedPlatform, method: Option<DeliveryMethod>
 fn the_silent_hypershift_entry() {
     let wrong = delivered("hypershift", Aws, Some(DeliveryMethod::ImageOverrides));
     let said = found(&wrong, "delivery/aws/4.20/no-effect");
-    assert!(said.blocks() && !said.waivable);
+    assert!(said.level == FindingLevel::Blocking && !said.waivable);
     assert!(said.message.contains("use overridesYaml or controlPlaneOperatorImage"));
     assert!(blocking(&delivered("hypershift", Aws, None)).is_empty());
 }
@@ -124,9 +124,12 @@ fn a_lost_skips_haproxy_label() {
     let lost = labels::lost(base, &has, &BTreeSet::new()).unwrap();
     let path = |short: &str| format!("labels/{}/{short}", base.short());
     let said = found(&lost, &path("control-plane-operator-skips-haproxy"));
-    assert!(said.blocks() && said.message.contains("every customer node is replaced"));
+    assert!(
+        said.level == FindingLevel::Blocking
+            && said.message.contains("every customer node is replaced")
+    );
     assert_eq!(found(&lost, &path("ignition-server-healthz-handler")).level, FindingLevel::Info);
-    assert!(found(&lost, &path("something-new")).blocks());
+    assert_eq!(found(&lost, &path("something-new")).level, FindingLevel::Blocking);
     assert_eq!(lost.len(), 3);
     assert!(labels::lost(base, &has, &labels::of_hypershift(&has)).unwrap().is_empty());
 }
