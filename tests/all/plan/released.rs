@@ -178,6 +178,11 @@ fn a_fixed_payload_that_an_annotation_keeps_away() {
     upstream.plan(&request, &given[2..]).success();
     // What cannot be made out is said of a fixed version as well.
     with("", "quay.io/a/release:x", &status);
-    upstream.plan(&request, &given).success();
-    assert_eq!(finding(&upstream.written(), "effective-image/unclear")["level"], "warning");
+    let unclear = "effective-image/unclear";
+    refused(upstream.plan(&request, &given), unclear, &["ocm/a: its annotation names ``"]);
+    upstream.plan(&waiving(&request, unclear), &given).success();
+    // A tag may name another image tomorrow.
+    upstream.fix(Image::new("newest", &fix));
+    with(&format!("{ORIGIN}/fixes:newest"), "quay.io/a/release:x", &status);
+    refused(upstream.plan(&request, &given), MUTABLE, &["4.20.6 runs", "which a tag names"]);
 }
