@@ -119,6 +119,32 @@ fn a_backport_that_is_missing_is_told() {
     assert!(world.written().contains(&format!("# look at this: {note}")));
 }
 
+/// Of a component that nobody described the delivery is a guess, and one of customer nodes has none.
+#[test]
+fn a_delivery_that_rests_on_nothing_known_is_told() {
+    let world = World::new();
+    let unknown = "`frobnicator` is not in the catalogue of components";
+    let refused = "`coredns` on AWS 4.20 runs on customer nodes or configures them";
+    for (component, note, delivery) in [
+        ("frobnicator", unknown, Some("delivery: controlPlaneRelease")),
+        ("coredns", refused, None),
+    ] {
+        let _ = fs::remove_file(world.upstream.bench.path("new.yaml"));
+        let given = ["request", "new", "--git", "source", "--component", component];
+        let to = ["--request", "new.yaml", "--pr", "10", "--platform", "AWS,Azure"];
+        let args = [&given[..], &to, &FILE].concat();
+        let output = world.upstream.bench.run("fleetfix", args).success();
+        assert!(output.stderr.contains(note), "{output}");
+        let notes = output.json()["notes"].clone();
+        assert_eq!(notes.as_array().unwrap().len(), 1, "{notes}");
+        assert!(notes[0].as_str().unwrap().starts_with(note), "{notes}");
+        let written = world.written();
+        assert!(written.contains(&format!("# look at this: {note}")), "{written}");
+        assert_eq!(written.lines().find(|line| line.starts_with("delivery")), delivery);
+        assert!(!written.contains("the delivery differs"), "{written}");
+    }
+}
+
 /// In an incident the fix is built before it is merged.
 #[test]
 fn a_commit_that_nobody_merged() {

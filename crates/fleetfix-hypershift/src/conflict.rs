@@ -7,15 +7,17 @@
 use std::collections::BTreeSet;
 
 use fleetfix_model::document::FixBundle;
+use fleetfix_model::document::delivery::{Delivery, DeliveryMethod};
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::Status;
-use fleetfix_model::document::rollout::FixReference;
+use fleetfix_model::document::rollout::{FixReference, Targets};
 use fleetfix_model::name::{ComponentTag, FixId};
 use fleetfix_model::{HostedPlatform, Version};
 
 use crate::Error;
 use crate::coverage::Coverage;
 use crate::coverage::range::listed;
+use crate::delivery::Reach;
 use crate::finding::{finding, refusal, spelled};
 
 /// The fix that is planned.
@@ -29,6 +31,10 @@ pub struct Ours<'a> {
     pub component: &'a ComponentTag,
     /// What it covers.
     pub coverage: &'a Coverage,
+    /// Which clusters it is for.
+    pub targets: Option<&'a Targets>,
+    /// How it gets there.
+    pub delivery: &'a [Delivery],
     /// What it replaces.
     pub supersedes: &'a [FixReference],
     /// What must not be active beside it.
@@ -71,10 +77,11 @@ fn against(ours: Ours<'_>, bundle: &FixBundle) -> Result<Vec<Finding>, Error> {
         let status = |platform, version: &Version| {
             ours.coverage.get(&(platform, version.clone())).map(|covered| covered.status)
         };
-        let lost = uncovered(bundle, ours.id, ours.component, status);
+        let Ours { id, component, targets, delivery, .. } = ours;
+        let lost = uncovered(bundle, Successor { id, component, targets, delivery }, status);
         let finding = lost.map(|lost| {
             let message = format!(
-                "{told} is superseded and covers `{}` on {}, which the plan does not: clusters there would lose its fix; cover them as well",
+                "{told} is superseded and covers `{}` on {}, which the plan does not, or not for all of its clusters: they would lose its fix; cover them as well",
                 bundle.component,
                 lost.places()
             );
@@ -132,26 +139,66 @@ impl Uncovered {
     }
 }
 
-/// What clusters would lose if the fix `id` for `component`, whose rows have that `status`, took the
-/// place of `old`. A payload with the fix needs no new revision of it; what another fix mended it need
-/// not have. What is not released has no image yet.
+/// The fix that takes the place of another.
+#[derive(Clone, Copy, Debug)]
+pub struct Successor<'a> {
+    /// Its identity.
+    pub id: &'a FixId,
+    /// The payload tag.
+    pub component: &'a ComponentTag,
+    /// Which clusters it is for.
+    pub targets: Option<&'a Targets>,
+    /// How it gets there.
+    pub delivery: &'a [Delivery],
+}
+
+/// What clusters would lose if `new`, whose rows have that `status`, took the place of `old`. A payload
+/// with the fix needs no new revision of it; what another fix mended it need not have. What is not
+/// released has no image yet. What `old` was not for it does not lose.
 pub fn uncovered(
     old: &FixBundle,
-    id: &FixId,
-    component: &ComponentTag,
+    new: Successor<'_>,
     status: impl Fn(HostedPlatform, &Version) -> Option<Status>,
 ) -> Option<Uncovered> {
-    let kept = |(platform, version): &(HostedPlatform, Version)| match status(*platform, version) {
-        Some(Status::Covered) => old.component == *component,
-        Some(Status::FixedInPayload) => old.id == *id,
-        Some(Status::Gap | Status::NotAffected | Status::Unreleased) | None => false,
+    let kept = |place: &(HostedPlatform, Version)| {
+        let (platform, version) = place;
+        Reach::at(old.targets.as_ref(), *platform, version) == Reach::None
+            || match status(*platform, version) {
+                Some(Status::Covered) => {
+                    old.component == *new.component && reaches(new, old, place)
+                }
+                Some(Status::FixedInPayload) => old.id == *new.id,
+                Some(Status::Gap | Status::NotAffected | Status::Unreleased) | None => false,
+            }
     };
     let places: Places = of_bundle(old).filter(|place| !kept(place)).collect();
     let finding = spelled(&format!("conflict/{}/uncovered", old.id));
     (!places.is_empty()).then_some(Uncovered { finding, places })
 }
 
-fn places(places: &Places) -> String {
+/// True if `new` is for every cluster of a place that `old` is for. An entry by version is for all of
+/// them, whatever else was wanted: that it is takes a waiver. Where either names clusters that an entry
+/// does not know, both must name the same ones.
+fn reaches(new: Successor<'_>, old: &FixBundle, place: &(HostedPlatform, Version)) -> bool {
+    let (platform, version) = place;
+    let by_entry = |delivery: &[Delivery]| {
+        delivery.iter().any(|delivery| {
+            (delivery.platform, delivery.minor) == (*platform, version.minor())
+                && delivery.method == DeliveryMethod::OverridesYaml
+        })
+    };
+    let reach = Reach::at(new.targets, *platform, version);
+    if reach == Reach::None || by_entry(new.delivery) {
+        return reach != Reach::None;
+    }
+    let (none, old_by_entry) = (Targets::default(), by_entry(&old.delivery));
+    let (new, old) = (new.targets.unwrap_or(&none), old.targets.as_ref().unwrap_or(&none));
+    let same = (&new.include, &new.exclude) == (&old.include, &old.exclude) && !old_by_entry;
+    (reach == Reach::All || same) && new.min_hypershift_operator <= old.min_hypershift_operator
+}
+
+/// Versions on platforms, for people: neighbours as a range.
+pub fn places(places: &BTreeSet<(HostedPlatform, Version)>) -> String {
     let platforms: BTreeSet<HostedPlatform> = places.iter().map(|(p, _)| *p).collect();
     let of = |platform: HostedPlatform| {
         let versions = places.iter().filter(move |(p, _)| *p == platform).map(|(_, v)| v);

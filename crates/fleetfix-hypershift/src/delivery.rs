@@ -16,7 +16,7 @@ use fleetfix_model::document::delivery::{ComponentClass, Delivery, DeliveryMetho
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::rollout::{Rollout, Selector, Targets};
 use fleetfix_model::name::{ComponentTag, FindingId};
-use fleetfix_model::{HostedPlatform, Minor};
+use fleetfix_model::{HostedPlatform, Minor, Version};
 
 use crate::Error;
 use crate::annotations::own;
@@ -147,6 +147,16 @@ pub enum Reach {
 }
 
 impl Reach {
+    /// Which clusters of a version are meant as well; no targets: all.
+    pub fn at(targets: Option<&Targets>, platform: HostedPlatform, version: &Version) -> Self {
+        let Some(targets) = targets else { return Self::All };
+        // The control plane operator is of the release that the control plane is on.
+        match &targets.min_control_plane_operator {
+            Some(min) if version < min => Self::None,
+            _ => Self::of(targets, platform),
+        }
+    }
+
     /// What the selectors mean on a platform.
     pub fn of(targets: &Targets, platform: HostedPlatform) -> Self {
         let any = |selectors: &[Selector]| {

@@ -181,7 +181,7 @@ mod tests {
         assert!(of(P::Azure).is_empty());
         let found = of(P::Aws);
         assert_eq!(found[0].id.as_str(), "impact/aws/4.20/nothing-runs");
-        assert!(!found[0].waivable && found[0].blocks());
+        assert!(!found[0].waivable && found[0].level == FindingLevel::Blocking);
     }
 
     #[test]

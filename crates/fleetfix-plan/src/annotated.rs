@@ -12,7 +12,7 @@ use fleetfix_hypershift::finding::{finding, listed};
 use fleetfix_hypershift::labels;
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::Status;
-use fleetfix_model::{Class, Classify, HostedPlatform, Minor, Platform, Reference, Version};
+use fleetfix_model::{Class, Classify, HostedPlatform, Platform, Reference, Version};
 use fleetfix_registry::Client;
 use fleetfix_release::image::{self, ComponentImage};
 
@@ -159,33 +159,36 @@ fn unreadable(
 }
 
 /// Clusters whose annotations cannot be made out. Where the fix is written to single clusters it would
-/// take the place of something unknown; elsewhere it may not reach them.
+/// take the place of something unknown; elsewhere it may not reach them. On a version that is called
+/// fixed nothing is written: what is there need not have the fix.
 fn unclear(
     running: &Running,
     coverage: &Coverage,
     delivered: &Delivered,
 ) -> Result<Option<Finding>, Error> {
-    // Of a fixed version it matters as well: the payload's image may not be what runs.
-    let matters = [Status::Covered, Status::FixedInPayload];
-    let covered = || coverage.iter().filter(|(_, covered)| matters.contains(&covered.status));
     let mut told = Vec::new();
-    let mut lines: BTreeSet<(HostedPlatform, Minor)> = BTreeSet::new();
+    let mut level = FindingLevel::Warning;
     for cluster in &running.unclear {
-        let places = covered().map(|(place, _)| place);
-        let of_cluster: BTreeSet<_> = places
-            .filter(|(platform, version)| cluster.may_be_at(*platform, version))
-            .map(|(platform, version)| (*platform, version.minor()))
-            .collect();
-        if !of_cluster.is_empty() {
+        let there = coverage.iter().filter(|((p, version), _)| cluster.may_be_at(*p, version));
+        let levels = there.filter_map(|((platform, version), covered)| match covered.status {
+            Status::Covered if !delivered.is_by_version(*platform, version.minor()) => {
+                Some(FindingLevel::Blocking)
+            }
+            // Of one whose version nobody knows it is a guess that it is on this one.
+            Status::FixedInPayload if cluster.versions.contains(version) => {
+                Some(FindingLevel::Blocking)
+            }
+            Status::Covered | Status::FixedInPayload => Some(FindingLevel::Warning),
+            Status::NotAffected | Status::Gap | Status::Unreleased => None,
+        });
+        if let Some(of_cluster) = levels.max() {
             told.push(format!("{}: {}", cluster.cluster, cluster.problem));
-            lines.extend(of_cluster);
+            level = level.max(of_cluster);
         }
     }
     if told.is_empty() {
         return Ok(None);
     }
-    let by_version = lines.iter().all(|(p, minor)| delivered.is_by_version(*p, *minor));
-    let level = if by_version { FindingLevel::Warning } else { FindingLevel::Blocking };
     let message = format!(
         "of {} annotated clusters it cannot be told what they run: {}",
         told.len(),

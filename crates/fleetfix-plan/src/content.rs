@@ -318,7 +318,7 @@ mod tests {
             if let Some(found) = found {
                 assert!(found.message.contains(problem.unwrap()), "{}", found.message);
                 assert_eq!(found.id.as_str(), "image/4.20/commit");
-                assert!(found.blocks(), "{found:?}");
+                assert_eq!(found.level, FindingLevel::Blocking, "{found:?}");
                 // Another commit than the request's: the plan would never be approved.
                 assert_eq!(found.waivable, problem == Some(none), "{found:?}");
             }

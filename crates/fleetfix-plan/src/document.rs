@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fleetfix_audit::bundle::{self, VerifiedBundle};
 use fleetfix_audit::channel::VerifiedChannel;
 use fleetfix_hypershift::conflict::{self, Ours};
-use fleetfix_hypershift::coverage::{Covered, Expanded, paths};
+use fleetfix_hypershift::coverage::{Covered, Expanded, frontier, paths};
 use fleetfix_model::document::plan::{FixPlan, FixPlanKind, Row, Status, cleaned};
 use fleetfix_model::document::rollout::{FixReference, RetireWhen};
 use fleetfix_model::document::{Document, FixRequest};
@@ -53,7 +53,7 @@ pub struct Parts<'a> {
 pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
     let Parts { request, given, expanded, payloads, component, running, bases, fixes, .. } = parts;
     let delivered = parts.delivered;
-    let Expanded { coverage, frontier, findings: found } = expanded;
+    let Expanded { coverage, frontier: first_fixed, findings: found } = expanded;
     let document = &request.document;
     let tag = component.tag;
     let named = |e| Error::of_request(request, e);
@@ -82,6 +82,8 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
             revision: document.revision(),
             component: &tag,
             coverage: &coverage,
+            targets: document.targets.as_ref(),
+            delivery: &delivered.deliveries,
             supersedes: &supersedes,
             conflicts: &conflicts,
         };
@@ -94,6 +96,10 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
     findings.extend(delivered.findings.iter().cloned());
     let by_version = |platform, minor| delivered.is_by_version(platform, minor);
     findings.extend(running.overriding.shadowed(&coverage, by_version).map_err(named)?);
+    // As `render overrides` does it: nothing is patched for what has no payload.
+    let finished = |minor| fixes.planned.iter().any(|f| f.minor == minor && f.image.is_some());
+    let ahead = |platform, minor| finished(minor) && by_version(platform, minor);
+    findings.extend(frontier::judge(&coverage, ahead).map_err(named)?);
 
     let plan = FixPlan {
         api_version: document.api_version,
@@ -114,7 +120,7 @@ pub fn assemble(parts: Parts<'_>) -> Result<FixPlan, Error> {
         fixes: fixes.planned,
         bases: bases.images.into_values().map(|base| base.image).collect(),
         rows,
-        frontier,
+        frontier: first_fixed,
         delivery: delivered.deliveries,
         impact: delivered.impacts,
         checks: check::of(given, document, &parts.not_made),

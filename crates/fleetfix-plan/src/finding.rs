@@ -158,7 +158,7 @@ mod tests {
         let found = idle_names(&[waiver("a/b")], &approvers).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].id.as_str(), "waiver/a/b/by");
-        assert!(found[0].blocks() && !found[0].waivable, "{found:?}");
+        assert!(found[0].level == FindingLevel::Blocking && !found[0].waivable, "{found:?}");
         let approvers = ["alice".parse().unwrap()].into();
         assert!(idle_names(&[waiver("a/b")], &approvers).unwrap().is_empty());
     }

@@ -118,7 +118,12 @@ pub async fn judge(
             _ => Err("its source was not looked at".to_owned()),
         };
         let told = match (holds, &cluster) {
-            (Ok(true), _) => continue,
+            (Ok(true), _) => {
+                // Nothing takes its place: whether it goes on to hold the fix nobody knows.
+                let said = effective::mutable(place.0, &place.1, &image, false);
+                judged.findings.extend(said.map_err(Error::finding)?);
+                continue;
+            }
             (Ok(false), None) => format!("{image}, whose source lacks a claimed fix,"),
             (Err(why), None) => format!("{image} ({why})"),
             (Ok(false), Some(cluster)) => {

@@ -376,7 +376,7 @@ impl Repository {
 }
 
 /// What a merge says under its first line: the title of the pull request.
-fn body_title(message: &str) -> Option<String> {
+pub(crate) fn body_title(message: &str) -> Option<String> {
     let body = message.strip_prefix("Merge pull request ")?.split_once('\n')?.1;
     Some(crate::title::clean(body.as_bytes())).filter(|title| !title.is_empty())
 }

@@ -117,7 +117,7 @@ impl Repository {
     }
 
     /// Says where the repository is hosted, such as `https://github.com/openshift/hypershift`:
-    /// messages that name a pull request of another one are then not about it.
+    /// messages that name a pull request of an unrelated one are then not about it.
     pub fn is_source(&mut self, url: &str) {
         self.sources.extend(hosted(url));
         // They were read with the names known so far.

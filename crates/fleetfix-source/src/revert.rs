@@ -12,20 +12,26 @@
 //!
 //! A number is that of one repository: with `Reverts other/fork#7110` somebody took back what has that
 //! number elsewhere, and a fork's history holds such messages. Git does not know what its repository
-//! is called where it is hosted, so that the request's `source` says it ([`Repository::is_source`]):
-//! then only that one's numbers count. Where it says nothing every number counts: too many reverts
-//! are looked at by people, one too few is not.
+//! is called where it is hosted, so that the request's `source` says it ([`Repository::is_source`]).
+//! Where it says nothing every number counts: too many reverts are looked at by people, one too few
+//! is not.
+//!
+//! A source may itself be a fork, and then its history has merges, and reverts, of where it was made
+//! from. The number of another repository means what was merged in the branch that the revert was
+//! merged in: the last one before it with that number. That counts where that repository is called as
+//! the source is, by another owner, or where the message quotes the title of what was merged.
 //!
 //! A revert that was itself reverted later on takes nothing back. A revert that was picked into a release branch
 //! names the commit that was picked as well, so that trailers of backports are followed.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use fleetfix_model::document::plan::AlongCommit;
 use fleetfix_model::name::Commit;
 use gix_hash::ObjectId;
 
+use crate::backport::body_title;
 use crate::repository::{hosted, name, object_id};
 use crate::{Error, Repository};
 
@@ -39,6 +45,9 @@ pub struct Reverts {
     pub commits: Vec<String>,
     /// Pull requests.
     pub numbers: BTreeSet<u64>,
+    /// Pull requests of repositories that are not known to be this one, such as
+    /// `openshift/hypershift`.
+    pub elsewhere: BTreeSet<(String, u64)>,
 }
 
 /// Reads what a message says that its commit takes back. `sources` are what the repository is called
@@ -60,15 +69,22 @@ pub fn reverts(message: &str, sources: &BTreeSet<String>) -> Reverts {
     reverts.numbers.extend(branch);
     for line in message.lines() {
         let line = line.trim();
-        let named = line.strip_prefix("Revert #").or_else(|| {
-            let (place, number) = line.strip_prefix("Reverts ")?.split_once('#')?;
-            let own = place.is_empty()
-                || sources.is_empty()
-                || hosted(place).is_some_and(|place| sources.contains(&place));
-            (own && !place.contains(' ')).then_some(number)
-        });
-        let digits = named.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect());
-        reverts.numbers.extend(digits.and_then(|digits: String| digits.parse::<u64>().ok()));
+        let named = line.strip_prefix("Revert #").map(|number| ("", number));
+        let named = named.or_else(|| line.strip_prefix("Reverts ")?.split_once('#'));
+        let Some((place, number)) = named.filter(|(place, _)| !place.contains(' ')) else {
+            continue;
+        };
+        let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
+        let Ok(number) = digits.parse() else { continue };
+        match hosted(place) {
+            Some(place) if !sources.is_empty() && !sources.contains(&place) => {
+                reverts.elsewhere.insert((place, number));
+            }
+            None if !sources.is_empty() && !place.is_empty() => {}
+            _ => {
+                reverts.numbers.insert(number);
+            }
+        }
     }
     reverts
 }
@@ -99,7 +115,9 @@ impl Repository {
         }
         let mut numbers: BTreeMap<u64, BTreeSet<ObjectId>> = BTreeMap::new();
         let mut reverting = Vec::new();
+        let mut within = HashSet::from([claimed]);
         for id in self.beyond(&[of], &claimed)? {
+            within.insert(id);
             let Some(said) = self.said(&id)? else { continue };
             if let Some(number) = said.number {
                 numbers.entry(number).or_default().insert(id);
@@ -115,7 +133,16 @@ impl Repository {
         reverting.sort_by_key(|(height, id, _)| (*height, *id));
         let mut takings = Vec::new();
         for (_, id, said) in &reverting {
-            takings.push(self.taking(id, &said.reverts, &numbers)?);
+            let mut named: BTreeSet<ObjectId> = BTreeSet::new();
+            for number in &said.reverts.numbers {
+                named.extend(numbers.get(number).into_iter().flatten());
+            }
+            for (place, number) in &said.reverts.elsewhere {
+                if let Some(those) = numbers.get(number) {
+                    named.extend(self.elsewhere(id, place, those, &within)?);
+                }
+            }
+            takings.push(self.taking(id, &said.reverts, &named)?);
         }
         takings.push(Taking { id: claimed, holds: self.holds(&claimed)?, takes: BTreeSet::new() });
         let takers = self.takers(&takings)?;
@@ -130,20 +157,60 @@ impl Repository {
         &mut self,
         id: &ObjectId,
         reverts: &Reverts,
-        numbers: &BTreeMap<u64, BTreeSet<ObjectId>>,
+        named: &BTreeSet<ObjectId>,
     ) -> Result<Taking, Error> {
         let mut takes: BTreeSet<String> = reverts.commits.iter().cloned().collect();
-        let named = reverts.numbers.iter().filter_map(|number| numbers.get(number)).flatten();
         let commits = reverts.commits.iter().filter_map(|digits| digits.parse().ok());
         let whole: Vec<Commit> = commits.collect();
         let whole: Vec<ObjectId> = whole.iter().map(object_id).collect::<Result<_, _>>()?;
         // A merge that is taken back takes all that it merged with it.
-        for merge in named.chain(&whole) {
+        for merge in named.iter().chain(&whole) {
             if self.node(merge)?.is_some() {
                 takes.extend(self.holds(merge)?);
             }
         }
         Ok(Taking { id: *id, holds: self.holds(id)?, takes })
+    }
+
+    /// Which of `those`, the commits with one number, a commit means that takes that number of `place`
+    /// back: the last one of its own branch. Below `within` none is asked for.
+    fn elsewhere(
+        &mut self,
+        by: &ObjectId,
+        place: &str,
+        those: &BTreeSet<ObjectId>,
+        within: &HashSet<ObjectId>,
+    ) -> Result<Option<ObjectId>, Error> {
+        let mut next = self.first_parent(by)?;
+        // A damaged commit graph may lead in a circle.
+        let mut left = within.len();
+        while let Some(id) = next.filter(|id| within.contains(id) && left > 0) {
+            if those.contains(&id) {
+                let meant = self.is_called_alike(place) || self.quotes_title(by, &id)?;
+                return Ok(meant.then_some(id));
+            }
+            next = self.first_parent(&id)?;
+            left -= 1;
+        }
+        Ok(None)
+    }
+
+    fn first_parent(&mut self, id: &ObjectId) -> Result<Option<ObjectId>, Error> {
+        Ok(self.node(id)?.and_then(|node| node.parents.first().copied()))
+    }
+
+    /// True for a fork of the source, or what it is a fork of, as far as names tell.
+    fn is_called_alike(&self, place: &str) -> bool {
+        let of = |name: &str| name.rsplit('/').next().map(str::to_owned);
+        self.sources.iter().any(|source| of(source) == of(place))
+    }
+
+    /// True if a message has the title of what another commit merged, as `Revert "Fix LDAP"`.
+    fn quotes_title(&mut self, by: &ObjectId, of: &ObjectId) -> Result<bool, Error> {
+        let (Some(by), Some(of)) = (self.info(by)?, self.info(of)?) else { return Ok(false) };
+        let title = body_title(&of.message).unwrap_or(of.title);
+        let title = title.rsplit_once(" (#").map_or(title.as_str(), |(title, _)| title);
+        Ok(!title.is_empty() && by.message.contains(&format!("\"{title}")))
     }
 
     /// A commit, what it merged, and what those were picked from.
@@ -260,6 +327,8 @@ mod tests {
         for (message, own) in table {
             let told = reverts(message, &sources);
             assert_eq!(told.numbers.contains(&7110), own, "{message}");
+            let elsewhere = !own && message.contains('/');
+            assert_eq!(!told.elsewhere.is_empty(), elsewhere, "{message}");
         }
     }
 }

@@ -11,7 +11,9 @@ use fleetfix_tests::registry::Kind;
 use fleetfix_tests::request;
 
 use super::{HyperShift, entries};
-use crate::plan::upstream::{Image, Upstream, but, request as short_request};
+use crate::plan::upstream::{
+    Image, Upstream, but, finding, finished, graph, request as short_request,
+};
 use crate::refusals::one_line;
 
 const TESTING: &str = "quay.io/openshift-release-dev/ocp-release:{version}-x86_64";
@@ -292,6 +294,68 @@ fn a_plan_with_finished_images_is_rendered_while_its_waivers_hold() {
     one_line(&render(&[]), 11, "not of `etcd`");
     upstream.plan(&short_request(affected), &[]).success();
     one_line(&render(&[]), 11, "no finished image is named for 4.20");
+}
+
+/// No image is patched for what has no payload: plan, pull request and report say so, and none calls it
+/// covered.
+#[test]
+fn versions_that_are_not_released_get_no_entry_of_a_bundle() {
+    let chain = Chain::new(Place::Layout);
+    let bench = &chain.lab.bench;
+    let text = but(&request::text_420(), "  versions: [4.20.1, 4.20.2]\n", "");
+    let text = but(&text, "fixedIn: 4.20.3", "fixedIn: 4.20.5");
+    fs::write(bench.path("request.yaml"), text).unwrap();
+    fs::write(bench.path("graph.json"), graph(&[&["4.20.1", "4.20.2"], &["4.21.0"]], &[])).unwrap();
+    let plan = ["--request", "request.yaml", "--plan", "plan.json", "--graph", "graph.json"];
+    let planned = bench.run("fleetfix-plan", [&plan[..], &[&chain.lab.mirror()]].concat());
+    let said = finding(&planned.success().json()["document"], "coverage/aws/4.20/frontier");
+    assert_eq!(said["level"], "warning");
+    let says = "not released yet: 4.20.3 to 4.20.4; nothing of this plan is for that";
+    assert!(said["message"].as_str().unwrap().starts_with(says), "{said}");
+    chain.lab.patch().success();
+    chain.sign().success();
+    chain.attest().success();
+    let bundle = chain.bundle().success().json()["bundle"].as_str().unwrap().to_owned();
+    chain.release(&bundle);
+
+    let rendered = render(&chain, &["--pull-request", "pull-request.md"]).success();
+    let none = "OCPBUGS-61296: no entry for AWS 4.20.3 to 4.20.4, not released yet: plan the fix again after the release";
+    let rendered = rendered.says(none);
+    let place = |version: &str| serde_json::json!({"fix": request::FIX_ID, "platform": "AWS", "version": version});
+    let waiting = [place("4.20.3"), place("4.20.4")];
+    assert_eq!(rendered.json()["unreleased"], serde_json::json!(waiting));
+    let pull = fs::read_to_string(bench.path("pull-request.md")).unwrap();
+    assert!(pull.lines().any(|line| line == none), "{pull}");
+    let there = entries(&fs::read_to_string(file(&chain)).unwrap());
+    let versions: Vec<&str> = there.iter().map(|entry| entry.1.as_str()).collect();
+    assert_eq!(versions, ["4.20.1", "4.20.2"]);
+}
+
+/// As HyperShift's own file has them: the image of the line, for each version up to the first fixed one.
+#[test]
+fn a_finished_image_has_entries_before_the_release() {
+    let upstream = Upstream::with(&["4.20.5"]);
+    let image = upstream.fix(Image::new("fixed", crate::plan::upstream::FIX));
+    let request = short_request("{platform: AWS, introduced: 4.20.5, fixedIn: 4.20.7}");
+    upstream.file("graph.json", &graph(&[&["4.20.5"], &["4.21.0"]], &[]));
+    upstream.plan(&finished(&request, &image), &["--graph", "graph.json"]).success();
+    let said = finding(&upstream.written(), "coverage/aws/4.20/frontier");
+    assert_eq!(said["level"], "info");
+    let args = ["render", "overrides", "--plan", "plan.json", "--into", "o.yaml"];
+    let rendered = upstream.bench.run("fleetfix", args).success().says("2 entries added").json();
+    assert_eq!(rendered["unreleased"], serde_json::json!([]));
+    let there = entries(&fs::read_to_string(upstream.bench.path("o.yaml")).unwrap());
+    let expected = ["4.20.5", "4.20.6"].map(|v| ("aws".to_owned(), v.to_owned(), image.clone()));
+    assert_eq!(there, expected);
+    // An annotation is written to clusters, of which none is on it yet.
+    let single = but(
+        &request,
+        "component: hypershift",
+        "component: hypershift\ndelivery: controlPlaneOperatorImage",
+    );
+    upstream.plan(&finished(&single, &image), &["--graph", "graph.json"]).code(10);
+    let said = finding(&upstream.written(), "coverage/aws/4.20/frontier");
+    assert_eq!(said["level"], "warning");
 }
 
 fn in_an_hour() -> String {

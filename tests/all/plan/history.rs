@@ -195,6 +195,9 @@ fn a_revert_of_that_number_in_another_repository() {
     };
     of("https://github.com/openshift/hypershift").success();
     refused(of("https://github.com/Amir/fork.git"), id, &["was taken back"]);
+    // The source is a fork, whose history has the reverts of where it was made from.
+    source.commit("Take it back\n\nReverts openshift/hypershift#7110");
+    refused(of("https://github.com/amir/hypershift"), id, &["was taken back in release-4.20"]);
 }
 
 /// The pull request is in the branch that the release branches are made from, and a trailer of the

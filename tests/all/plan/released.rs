@@ -7,6 +7,7 @@ use super::upstream::{Image, ORIGIN, Upstream, but, finding, not_made, refused, 
 
 const CHECK: &str = "coverage/payloads";
 const NOT_FIXED: &str = "coverage/aws/4.20/not-fixed";
+const MUTABLE: &str = "effective-image/aws/4.20/mutable";
 const GIT: [&str; 2] = ["--git", "source"];
 
 /// A payload of 4.20.6 whose component is built from a commit.
@@ -108,6 +109,14 @@ fn a_fixed_payload_whose_image_does_not_run() {
     assert_eq!(finding(&upstream.written(), id)["waiver"]["by"], "lena");
     with(&fix);
     upstream.plan(&request, &given).success();
+    // The same image by a tag, which may name another one tomorrow.
+    let tagged = format!(
+        "platforms:\n  aws:\n    overrides:\n    - version: 4.20.6\n      cpoImage: {ORIGIN}/fixes:fixed\n"
+    );
+    upstream.file("overrides.yaml", &tagged);
+    upstream.fix(Image::new("fixed", &fix));
+    refused(upstream.plan(&request, &given), MUTABLE, &["4.20.6 runs", "which a tag names"]);
+    upstream.plan(&waiving(&request, MUTABLE), &given).success();
 }
 
 /// The operator puts whatever stands there in place of the payload's image.
@@ -169,6 +178,11 @@ fn a_fixed_payload_that_an_annotation_keeps_away() {
     upstream.plan(&request, &given[2..]).success();
     // What cannot be made out is said of a fixed version as well.
     with("", "quay.io/a/release:x", &status);
-    upstream.plan(&request, &given).success();
-    assert_eq!(finding(&upstream.written(), "effective-image/unclear")["level"], "warning");
+    let unclear = "effective-image/unclear";
+    refused(upstream.plan(&request, &given), unclear, &["ocm/a: its annotation names ``"]);
+    upstream.plan(&waiving(&request, unclear), &given).success();
+    // A tag may name another image tomorrow.
+    upstream.fix(Image::new("newest", &fix));
+    with(&format!("{ORIGIN}/fixes:newest"), "quay.io/a/release:x", &status);
+    refused(upstream.plan(&request, &given), MUTABLE, &["4.20.6 runs", "which a tag names"]);
 }

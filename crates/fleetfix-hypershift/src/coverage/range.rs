@@ -181,15 +181,6 @@ impl<'a> Line<'a> {
             );
             findings.push(self.say(FindingLevel::Info, "skipped", message)?);
         }
-        let unreleased = with(Status::Unreleased, Seen::Beyond);
-        if let (false, Some(fixed)) = (unreleased.is_empty(), self.end.version()) {
-            let why = self.why_fixed(fixed).map(|why| format!(" ({why})")).unwrap_or_default();
-            let message = format!(
-                "{} is covered before its release; {fixed} is the first with the fix{why}",
-                listed(unreleased.into_iter())
-            );
-            findings.push(self.say(FindingLevel::Info, "frontier", message)?);
-        }
         Ok(findings)
     }
 

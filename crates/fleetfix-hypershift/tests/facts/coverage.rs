@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use fleetfix_hypershift::Error;
-use fleetfix_hypershift::coverage::{self, Known, Seen, paths};
+use fleetfix_hypershift::coverage::{self, Known, Seen, frontier, paths};
 use fleetfix_model::HostedPlatform::{Aws, Azure};
 use fleetfix_model::Timestamp;
+use fleetfix_model::document::finding::FindingLevel;
 use fleetfix_model::document::plan::Status;
 use proptest::prelude::*;
 
@@ -36,10 +37,18 @@ fn a_range_has_every_kind_of_row() {
     assert_eq!(rows.len(), 13);
     assert_eq!(expanded.frontier, [version("4.20.12")]);
     assert!(blocking(&expanded.findings).is_empty());
-    assert_eq!(
-        found(&expanded.findings, "coverage/aws/4.20/frontier").message,
-        "4.20.10 to 4.20.11 is covered before its release; 4.20.12 is the first with the fix"
-    );
+    let none = "nothing of this plan is for that: it gets no entry until the plan is made again after the release, and whoever upgrades there before loses the fix";
+    let table = [
+        (true, FindingLevel::Info, "the finished image gets its entry before the release"),
+        (false, FindingLevel::Warning, none),
+    ];
+    for (ahead, level, says) in table {
+        let findings = frontier::judge(&expanded.coverage, |_, _| ahead).unwrap();
+        let said = found(&findings, "coverage/aws/4.20/frontier");
+        let first = "4.20.12 is the first with the fix";
+        assert_eq!(said.message, format!("not released yet: 4.20.10 to 4.20.11; {says}; {first}"));
+        assert_eq!((said.level, findings.len()), (level, 1));
+    }
     let skipped = &expanded.coverage[&(Aws, version("4.20.7"))];
     assert_eq!(skipped.seen, Seen::Skipped);
     assert!(found(&expanded.findings, "coverage/aws/4.20/skipped").message.contains("4.20.7"));

@@ -10,12 +10,13 @@ use fleetfix_hypershift::effective::{Annotated, Effective, Overriding};
 use fleetfix_hypershift::{Catalogue, component, impact, labels};
 use fleetfix_model::HostedPlatform::{Aws, Azure, Gcp, KubeVirt};
 use fleetfix_model::document::FixBundle;
-use fleetfix_model::document::delivery::DeliveryMethod;
+use fleetfix_model::document::delivery::{Delivery, DeliveryMethod};
 use fleetfix_model::document::finding::{Finding, FindingLevel};
 use fleetfix_model::document::plan::{AlongCommit, Origin};
-use fleetfix_model::document::rollout::FixReference;
+use fleetfix_model::document::rollout::{FixReference, Targets};
 use fleetfix_model::name::{Commit, ComponentTag};
 use fleetfix_model::{Digest, HostedPlatform};
+use serde_json::json;
 
 use crate::support::{blocking, bundle, digest, expand, found, graph, request, version};
 use crate::support::{channel, z_streams};
@@ -37,7 +38,7 @@ fn delivered(tag: &str, platform: HostedPlatform, method: Option<DeliveryMethod>
 fn the_silent_hypershift_entry() {
     let wrong = delivered("hypershift", Aws, Some(DeliveryMethod::ImageOverrides));
     let said = found(&wrong, "delivery/aws/4.20/no-effect");
-    assert!(said.blocks() && !said.waivable);
+    assert!(said.level == FindingLevel::Blocking && !said.waivable);
     assert!(said.message.contains("use overridesYaml or controlPlaneOperatorImage"));
     assert!(blocking(&delivered("hypershift", Aws, None)).is_empty());
 }
@@ -123,9 +124,12 @@ fn a_lost_skips_haproxy_label() {
     let lost = labels::lost(base, &has, &BTreeSet::new()).unwrap();
     let path = |short: &str| format!("labels/{}/{short}", base.short());
     let said = found(&lost, &path("control-plane-operator-skips-haproxy"));
-    assert!(said.blocks() && said.message.contains("every customer node is replaced"));
+    assert!(
+        said.level == FindingLevel::Blocking
+            && said.message.contains("every customer node is replaced")
+    );
     assert_eq!(found(&lost, &path("ignition-server-healthz-handler")).level, FindingLevel::Info);
-    assert!(found(&lost, &path("something-new")).blocks());
+    assert_eq!(found(&lost, &path("something-new")).level, FindingLevel::Blocking);
     assert_eq!(lost.len(), 3);
     assert!(labels::lost(base, &has, &labels::of_hypershift(&has)).unwrap().is_empty());
 }
@@ -220,6 +224,8 @@ fn conflicts(
         revision,
         component: &"hypershift".parse().unwrap(),
         coverage,
+        targets: None,
+        delivery: &[],
         supersedes,
         conflicts: &[],
     };
@@ -283,6 +289,67 @@ fn a_superseded_fix_leaves_no_version_behind() {
     let beyond = vec![bundle("FIX-2", 1, "hypershift", &["4.20.11"])];
     let wrong = conflicts(2, &covered(1..13), &[], &beyond);
     assert_eq!(blocking(&wrong), ["conflict/fix-2/uncovered"]);
+}
+
+/// Targets that mean fewer clusters than those of the superseded fix leave the rest without it.
+#[test]
+fn a_superseded_fix_leaves_no_cluster_behind() {
+    let annotation = DeliveryMethod::ControlPlaneOperatorImage;
+    let entry = DeliveryMethod::OverridesYaml;
+    let ours = covered(1..4);
+    let region = json!({"include": [{"region": "eu-west-1"}]});
+    let not_aws = json!({"exclude": [{"platform": "AWS"}]});
+    let cpo = json!({"minControlPlaneOperator": "4.20.3"});
+    let (ho_74, ho_75) =
+        (json!({"minHypershiftOperator": "0.1.74"}), json!({"minHypershiftOperator": "0.1.75"}));
+    let all = json!({});
+    // Old and new targets and deliveries; where clusters would lose the old one's fix.
+    let table = [
+        (&all, annotation, &all, annotation, None),
+        (&all, entry, &not_aws, entry, Some("4.20.2 to 4.20.3")),
+        (&all, entry, &cpo, entry, Some("4.20.2,")),
+        (&all, entry, &cpo, annotation, Some("4.20.2,")),
+        // Somebody has to accept that an entry reaches all of them.
+        (&all, entry, &region, entry, None),
+        (&all, annotation, &region, annotation, Some("4.20.2 to 4.20.3")),
+        (&region, annotation, &region, annotation, None),
+        (&region, entry, &region, annotation, Some("4.20.2 to 4.20.3")),
+        (&region, annotation, &all, annotation, None),
+        (&all, annotation, &ho_74, annotation, Some("4.20.2 to 4.20.3")),
+        (&ho_74, annotation, &ho_75, annotation, Some("4.20.2 to 4.20.3")),
+        (&ho_75, annotation, &ho_74, annotation, None),
+        (&all, entry, &ho_74, entry, None),
+        // The old one was not for these either.
+        (&not_aws, entry, &not_aws, entry, None),
+        (&cpo, entry, &cpo, entry, None),
+    ];
+    let delivery = |method: DeliveryMethod| {
+        let delivery = json!([{"platform": "AWS", "minor": "4.20", "method": method, "scope": "cluster",
+            "endsWithUpgrade": method.ends_with_upgrade(), "reason": "x"}]);
+        serde_json::from_value::<Vec<Delivery>>(delivery).unwrap()
+    };
+    for (before, old_way, after, new_way, lost) in table {
+        let mut old = bundle("FIX-2", 1, "hypershift", &["4.20.2", "4.20.3"]);
+        old.targets = Some(serde_json::from_value(before.clone()).unwrap());
+        old.delivery = delivery(old_way);
+        let targets: Targets = serde_json::from_value(after.clone()).unwrap();
+        let new = Ours {
+            id: &"FIX-2".parse().unwrap(),
+            revision: 2,
+            component: &"hypershift".parse().unwrap(),
+            coverage: &ours,
+            targets: Some(&targets),
+            delivery: &delivery(new_way),
+            supersedes: &[],
+            conflicts: &[],
+        };
+        let wrong = conflict::judge(new, [&old]).unwrap();
+        let ids: Vec<&str> = lost.iter().map(|_| "conflict/fix-2/uncovered").collect();
+        assert_eq!(blocking(&wrong), ids, "{before} {old_way} {after} {new_way}");
+        for (wrong, lost) in wrong.iter().zip(lost) {
+            assert!(wrong.message.contains(&format!("on AWS {lost}")), "{}", wrong.message);
+        }
+    }
 }
 
 fn payload_image(name: &str) -> Effective {

@@ -49,15 +49,14 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// True if it stops the plan, whenever that is looked at.
-    pub fn blocks(&self) -> bool {
-        self.level == FindingLevel::Blocking && (self.waiver.is_none() || !self.waivable)
+    /// True if somebody's waiver covers it at this time.
+    pub fn is_waived(&self, now: Timestamp) -> bool {
+        self.waivable && self.waiver.as_ref().is_some_and(|waiver| !waiver.is_over(now))
     }
 
     /// True if it stops the plan at this time: nobody waived it, or the waiver is over.
     pub fn stops(&self, now: Timestamp) -> bool {
-        let over = self.waiver.as_ref().is_some_and(|waiver| waiver.is_over(now));
-        self.blocks() || (self.level == FindingLevel::Blocking && over)
+        self.level == FindingLevel::Blocking && !self.is_waived(now)
     }
 }
 

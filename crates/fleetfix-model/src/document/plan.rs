@@ -52,7 +52,7 @@ document! {
         bases: Vec<BaseImage>,
         /// Every version, sorted by platform and version.
         rows: Vec<Row>,
-        /// Up to which version each release line is covered before its payload exists, sorted.
+        /// The first version with the fix of each release line where it is not released yet, sorted.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         frontier: Vec<Version>,
         /// The delivery, sorted by platform and release line.
@@ -412,7 +412,7 @@ pub enum Status {
     NotAffected,
     /// It is affected and left out.
     Gap,
-    /// It is not released yet, and covered as soon as it is.
+    /// It is affected and not released yet. Only a finished image can be named for it before it is.
     Unreleased,
 }
 

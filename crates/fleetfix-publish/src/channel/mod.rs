@@ -3,12 +3,12 @@
 mod error;
 
 use fleetfix_audit::channel::conflict::{self, Conflict};
-use fleetfix_hypershift::conflict::uncovered;
-use fleetfix_model::Version;
+use fleetfix_hypershift::conflict::{Successor, uncovered};
 use fleetfix_model::document::channel::{BundleState, ChannelBundle};
 use fleetfix_model::document::finding::Finding;
 use fleetfix_model::document::{Channel, FixBundle, FixPlan};
 use fleetfix_model::name::FixId;
+use fleetfix_model::{Timestamp, Version};
 
 pub use error::Error;
 
@@ -27,7 +27,7 @@ pub fn with_bundle(
     newer(channel, &entry)?;
     for other in active {
         if other.id == bundle.id || supersedes(bundle, &other.id, other.revision) {
-            all_covered(bundle, plan, other)?;
+            all_covered(bundle, plan, other, entry.counted)?;
             continue;
         }
         if supersedes(other, &bundle.id, bundle.revision) {
@@ -70,17 +70,24 @@ pub fn supersedes(bundle: &FixBundle, id: &FixId, revision: u32) -> bool {
 }
 
 /// Every place of a bundle that goes is one of the new bundle as well, unless somebody who may decide
-/// waived in the plan that it is not.
-fn all_covered(new: &FixBundle, plan: &FixPlan, old: &FixBundle) -> Result<(), Error> {
+/// waived in the plan that it is not. The waiver is judged at the time at which approvals are.
+fn all_covered(
+    new: &FixBundle,
+    plan: &FixPlan,
+    old: &FixBundle,
+    time: Timestamp,
+) -> Result<(), Error> {
     // The plan was held against the bundle before: what it covers the bundle names.
     let status = |platform, version: &Version| {
         let mut rows = plan.rows.iter();
         rows.find(|row| row.platform == platform && row.version == *version).map(|row| row.status)
     };
-    let Some(lost) = uncovered(old, &new.id, &new.component, status) else {
+    let FixBundle { id, component, delivery, .. } = new;
+    let successor = Successor { id, component, targets: new.targets.as_ref(), delivery };
+    let Some(lost) = uncovered(old, successor, status) else {
         return Ok(());
     };
-    let waived = |found: &Finding| found.id.as_str() == lost.finding && found.waiver.is_some();
+    let waived = |found: &Finding| found.id.as_str() == lost.finding && found.is_waived(time);
     if plan.findings.iter().any(waived) {
         return Ok(());
     }

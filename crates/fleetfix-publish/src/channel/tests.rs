@@ -233,6 +233,20 @@ fn what_takes_the_place_of_another_leaves_no_version_without_its_fix() {
         );
         assert!(narrower(&wide("A-1"), new, &waived).is_ok());
     }
+    // A waiver covers it up to its last second, and only what may be waived.
+    let counted = entry(&revision).counted.to_string();
+    let after = entry(&revision).counted.plus_seconds(1).to_string();
+    for (expires, waivable, holds) in
+        [(&after, true, true), (&counted, true, false), (&after, false, false)]
+    {
+        let waived = plan(
+            &json!({"rows": [covered], "findings": [{"id": "conflict/a-1/uncovered", "level": "info",
+            "message": "covers 4.20.2", "waivable": waivable,
+            "waiver": {"finding": "conflict/a-1/uncovered", "by": "ann", "reason": "gone", "expires": expires}}]}),
+        );
+        let next = narrower(&wide("A-1"), &revision, &waived);
+        assert_eq!(next.is_ok(), holds, "{expires} {waivable}: {next:?}");
+    }
     // Its payload has the fix of the same request; what another fix mended it need not have.
     let fixed = plan(&json!({"rows": [covered, row("4.20.2", "fixedInPayload")]}));
     assert!(narrower(&wide("A-1"), &revision, &fixed).is_ok());
@@ -241,6 +255,18 @@ fn what_takes_the_place_of_another_leaves_no_version_without_its_fix() {
     let beyond = plan(&json!({"rows": [covered, row("4.20.2", "unreleased")]}));
     let lost = narrower(&wide("A-1"), &revision, &beyond);
     assert!(matches!(lost, Err(Error::Uncovered { .. })), "{lost:?}");
+    // Targets that leave out a version which the plan covers.
+    let mut targeted = wide("A-1");
+    targeted.revision = 2;
+    let both = planned(&targeted);
+    assert!(narrower(&wide("A-1"), &targeted, &both).is_ok());
+    let later = json!({"minControlPlaneOperator": "4.20.2"});
+    targeted.targets = Some(serde_json::from_value(later).unwrap());
+    let lost = narrower(&wide("A-1"), &targeted, &both);
+    assert!(
+        matches!(&lost, Err(Error::Uncovered { places, .. }) if places == "AWS 4.20.1"),
+        "{lost:?}"
+    );
     // The same versions of another component.
     let mut elsewhere = wide("A-1");
     elsewhere.component = "etcd".parse().unwrap();

@@ -119,6 +119,62 @@ fn reverts_that_name_each_other() {
     }
 }
 
+/// What takes `claim` back where the repository is said to be a fork of `openshift/hypershift`.
+fn found_in(source: &str, git: &Git, claim: &Commit) -> Option<String> {
+    let at = git.at("HEAD");
+    let mut repository = git.open();
+    repository.is_source(source);
+    repository.reverted(claim, Some(7110), &at).unwrap().map(|by| by.title)
+}
+
+/// A fork has the merges of where it was made from, and their reverts.
+#[test]
+fn a_number_of_where_the_source_was_forked_from() {
+    let fork = "https://github.com/amir/hypershift";
+    let mut git = Git::new();
+    git.commit("Start");
+    let merge = git.merge(7110, "amir/fix", "Fix LDAP");
+    // Theirs, and made from it; nothing of that number of another project.
+    git.commit("Revert another (#1)\n\nReverts openshift/other#7110");
+    assert_eq!(found_in(fork, &git, &merge), None);
+    let title = "OCPBUGS-1: take it back (#7200)";
+    git.commit(&format!("{title}\n\nReverts openshift/hypershift#7110"));
+    assert_eq!(found_in(fork, &git, &merge).as_deref(), Some(title));
+    // Under another name the title that is quoted tells.
+    let renamed = "https://github.com/amir/hotfixes";
+    assert_eq!(found_in(renamed, &git, &merge), None);
+    let quoted = "OCPBUGS-2: Revert \"Fix LDAP\" (#7201)";
+    git.commit(&format!("{quoted}\n\nReverts openshift/hypershift#7110"));
+    assert_eq!(found_in(renamed, &git, &merge).as_deref(), Some(quoted));
+
+    // Merged into the fork with all that the fork has of its own.
+    let mut git = Git::new();
+    git.commit("Start");
+    git.checkout(&["-b", "fork"]);
+    git.commit("Ours");
+    git.checkout(&["main"]);
+    let merge = git.merge(7110, "amir/fix", "Fix LDAP");
+    git.commit(&format!("{title}\n\nReverts openshift/hypershift#7110"));
+    git.checkout(&["fork"]);
+    git.run(&["merge", "--quiet", "--no-ff", "--message", "Merge branch 'main'", "main"]);
+    assert_eq!(found_in(fork, &git, &merge).as_deref(), Some(title));
+}
+
+/// The number is taken by both: theirs was taken back, and ours is another pull request.
+#[test]
+fn a_number_that_source_and_fork_both_have() {
+    let mut git = Git::new();
+    git.commit("Start");
+    git.checkout(&["-b", "fork"]);
+    let ours = git.merge(7110, "amir/fix", "Fix LDAP");
+    git.checkout(&["main"]);
+    git.merge(7110, "bob/other", "Something else");
+    git.commit("Revert \"Something else\" (#9)\n\nReverts openshift/hypershift#7110");
+    git.checkout(&["fork"]);
+    git.run(&["merge", "--quiet", "--no-ff", "--message", "Merge branch 'main'", "main"]);
+    assert_eq!(found_in("https://github.com/amir/hypershift", &git, &ours), None);
+}
+
 #[test]
 fn no_number_is_not_number_0() {
     let mut git = Git::new();

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use fleetfix_hypershift::delivery::{self, Place};
 use fleetfix_hypershift::{Catalogue, impact};
 use fleetfix_model::document::delivery::DeliveryMethod;
+use fleetfix_model::document::finding::Finding;
 use fleetfix_model::name::Ticket;
 use fleetfix_model::{Minor, Timestamp, Version};
 use fleetfix_plan::yaml;
@@ -19,7 +20,12 @@ use super::derive::{Derived, Fix};
 const DAY: i64 = 86_400;
 
 /// The request as YAML. `now` is only used for the day on which the bundle ends.
-pub(super) fn write(args: &NewArgs, derived: &Derived, now: Timestamp) -> Result<String, Failure> {
+pub(super) fn write(
+    args: &NewArgs,
+    derived: &Derived,
+    chosen: &Chosen,
+    now: Timestamp,
+) -> Result<String, Failure> {
     let tickets = tickets(args, derived);
     if tickets.is_empty() {
         return Err(Failure::usage(
@@ -52,8 +58,7 @@ pub(super) fn write(args: &NewArgs, derived: &Derived, now: Timestamp) -> Result
     let line = |(minor, reason): (&Minor, &String)| json!({"minor": minor, "reason": reason});
     put("unaffected", derived.unaffected.iter().map(line).collect());
     put("payloadTemplates", json!(args.payload_templates));
-    let method = method(args, derived)?;
-    put("delivery", json!(method));
+    put("delivery", json!(chosen.method));
     let today = now.unix() - now.unix().rem_euclid(DAY);
     let end = now.plus_seconds(today - now.unix() + DAY * i64::from(args.valid_days));
     put("expires", json!(end));
@@ -65,10 +70,10 @@ pub(super) fn write(args: &NewArgs, derived: &Derived, now: Timestamp) -> Result
             let _ = writeln!(text, "# {minor}: {told}");
         }
     }
-    for note in &derived.notes {
+    for note in derived.notes.iter().chain(&chosen.notes) {
         let _ = writeln!(text, "# look at this: {note}");
     }
-    if method.is_none() {
+    if chosen.differs {
         let _ = writeln!(text, "# the delivery differs by platform or line: the plan decides");
     }
     text.push_str(&yaml::render(&Value::Object(request)));
@@ -141,20 +146,42 @@ fn affected(args: &NewArgs, derived: &Derived) -> Vec<Value> {
     entries
 }
 
-/// The delivery that the rules choose, where it is one for all platforms and lines.
-fn method(args: &NewArgs, derived: &Derived) -> Result<Option<DeliveryMethod>, Failure> {
+/// The delivery that the rules choose.
+#[derive(Debug, Default)]
+pub(super) struct Chosen {
+    /// It, where it is one for all platforms and lines.
+    method: Option<DeliveryMethod>,
+    /// True if each platform or line has another one.
+    differs: bool,
+    /// What people should know of it.
+    pub(super) notes: Vec<String>,
+}
+
+/// Chooses the delivery. What is wrong with it the plan judges; that it rests on nothing that is known,
+/// or that there is none, is said here as well.
+pub(super) fn deliver(args: &NewArgs, derived: &Derived) -> Result<Chosen, Failure> {
     let catalogue = Catalogue::built_in()?;
     let tag = catalogue.tag_of_workload(args.component.as_str()).unwrap_or(&args.component);
-    let (class, _) = impact::class(tag, &catalogue)?;
+    let (class, unknown) = impact::class(tag, &catalogue)?;
     let mut methods = BTreeSet::new();
+    let mut none = None;
     for platform in &args.platforms {
         for minor in derived.fixes.keys() {
             let place = Place { tag, class, platform: *platform, minor: *minor };
-            let (delivery, _) = delivery::choose(place, None)?;
+            let (delivery, found) = delivery::choose(place, None)?;
+            if delivery.is_none() {
+                none = none.or(found.into_iter().next());
+            }
             methods.insert(delivery.map(|delivery| delivery.method));
         }
     }
-    Ok(if methods.len() == 1 { methods.pop_first().flatten() } else { None })
+    let guessed = |found: Finding| {
+        format!("{}; the delivery is chosen as if customer nodes ran it", found.message)
+    };
+    let notes = unknown.map(guessed).into_iter().chain(none.map(|found| found.message)).collect();
+    let differs = methods.len() > 1;
+    let method = if differs { None } else { methods.pop_first().flatten() };
+    Ok(Chosen { method, differs, notes })
 }
 
 /// What the flags name, else what the titles start with: `OCPBUGS-61296: ...`.

@@ -89,7 +89,7 @@ struct NewArgs {
     /// Who asks for the fix
     #[arg(long, env = "FLEETFIX_REQUESTER", value_name = "NAME")]
     requester: Option<PrincipalName>,
-    /// URL of the source repository; reverts that name a pull request of another one do not count then
+    /// URL of the source repository; reverts that name a pull request of an unrelated one do not count then
     #[arg(long, env = "FLEETFIX_SOURCE", value_name = "URL")]
     source: Option<String>,
     /// Release image of a version, `{version}` in it; repeatable
@@ -122,10 +122,12 @@ impl NewArgs {
         }
         context.step(format_args!("reading the history in {}", self.git.display()));
         let derived = Derived::read(self)?;
-        for note in &derived.notes {
+        let chosen = document::deliver(self, &derived)?;
+        let notes: Vec<&String> = derived.notes.iter().chain(&chosen.notes).collect();
+        for note in &notes {
             context.step(note);
         }
-        let text = document::write(self, &derived, context.now)?;
+        let text = document::write(self, &derived, &chosen, context.now)?;
         // What is written is a request, or it is not written.
         let request: FixRequest = fleetfix_model::document::from_yaml(&name, text.as_bytes())?;
         file::write_atomic(&self.request, text.as_bytes())?;
@@ -136,7 +138,7 @@ impl NewArgs {
             "id": request.fix_id(),
             "minors": minors,
             "unaffected": unaffected,
-            "notes": derived.notes,
+            "notes": notes,
         }))?)
     }
 }

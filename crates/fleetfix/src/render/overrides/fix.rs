@@ -7,7 +7,7 @@ use fleetfix_audit::bundle::Contents;
 use fleetfix_hypershift::catalogue::HYPERSHIFT;
 use fleetfix_hypershift::delivery::{Reach, targets_not_kept};
 use fleetfix_model::document::bundle::PatchedImage;
-use fleetfix_model::document::delivery::DeliveryMethod;
+use fleetfix_model::document::delivery::{Delivery, DeliveryMethod};
 use fleetfix_model::document::plan::{Origin, Status};
 use fleetfix_model::document::rollout::Targets;
 use fleetfix_model::document::{self, FixBundle, FixPlan, FixRequest};
@@ -18,7 +18,7 @@ use fleetfix_model::{
 use fleetfix_plan::finding::refusal;
 use fleetfix_task::{Failure, file};
 
-use super::pull_request;
+use super::{Place, pull_request};
 use crate::render::source::Fixes;
 
 /// One fix as it goes into the file.
@@ -29,13 +29,13 @@ pub(super) struct Fix {
     /// One line for people.
     pub(super) title: Option<String>,
     /// The image for each version, and the base it was made from, where that is known.
-    pub(super) places: BTreeMap<(HostedPlatform, Version), (Reference, Option<Digest>)>,
+    pub(super) places: BTreeMap<Place, (Reference, Option<Digest>)>,
     /// Entries that are taken back: the image they must have, and what stood there before.
-    pub(super) given_back: BTreeMap<(HostedPlatform, Version), (Digest, Option<Reference>)>,
+    pub(super) given_back: BTreeMap<Place, (Digest, Option<Reference>)>,
     /// Entries that stay as they are: the fix for them waits.
-    pub(super) held: BTreeSet<(HostedPlatform, Version)>,
-    /// Versions that are not released.
-    pub(super) unreleased: BTreeSet<Version>,
+    pub(super) held: BTreeSet<Place>,
+    /// Places that are not released, for which an entry is written ahead or not at all.
+    pub(super) unreleased: BTreeSet<Place>,
     /// Links to the pull requests of each release line.
     pub(super) pulls: BTreeMap<Minor, Vec<String>>,
     /// Deliveries that are not entries.
@@ -70,7 +70,6 @@ fn of_bundle(contents: &Contents) -> Result<Fix, Failure> {
     let mut fix = Fix {
         label: bundle.id.to_string(),
         title: bundle.title.clone(),
-        unreleased: unreleased(plan),
         pulls: pull_request::of_request(request),
         ..Fix::default()
     };
@@ -99,8 +98,29 @@ fn of_bundle(contents: &Contents) -> Result<Fix, Failure> {
             fix.places.insert(place, (reference, Some(image.base.digest)));
         }
     }
+    for (platform, version) in unreleased(plan) {
+        let by_entry = delivers(&bundle.delivery, platform, version.minor());
+        let only = bundle.component.as_str() == HYPERSHIFT && by_entry;
+        if only && not_for(bundle.targets.as_ref(), platform, &version, plan)?.is_none() {
+            fix.unreleased.insert((platform, version));
+        }
+    }
     fix.elsewhere.dedup();
     Ok(fix)
+}
+
+/// True if entries are what the fix goes by there.
+fn delivers(deliveries: &[Delivery], platform: HostedPlatform, minor: Minor) -> bool {
+    let mut there = deliveries.iter().filter(|d| (d.platform, d.minor) == (platform, minor));
+    there.any(|delivery| delivery.method == DeliveryMethod::OverridesYaml)
+}
+
+impl Fix {
+    /// Places that get no entry because there is no image for them before they are released.
+    pub(super) fn waiting(&self) -> BTreeSet<Place> {
+        let waits = self.unreleased.iter().filter(|place| !self.places.contains_key(place));
+        waits.cloned().collect()
+    }
 }
 
 /// Why targets keep an entry for this version away; none: it may be written. An entry reaches every
@@ -112,14 +132,15 @@ fn not_for(
     plan: &FixPlan,
 ) -> Result<Option<String>, Failure> {
     let Some(targets) = targets else { return Ok(None) };
-    // The control plane operator is of the release that the control plane is on.
-    if let Some(min) = targets.min_control_plane_operator.as_ref().filter(|min| version < *min) {
-        return Ok(Some(format!("{platform} {version} is below control plane operator {min}")));
-    }
     let minor = version.minor();
-    match Reach::of(targets, platform) {
+    match Reach::at(Some(targets), platform, version) {
         Reach::All => Ok(None),
-        Reach::None => Ok(Some(format!("no cluster on {platform} is meant"))),
+        Reach::None => Ok(Some(match &targets.min_control_plane_operator {
+            Some(min) if version < min => {
+                format!("{platform} {version} is below control plane operator {min}")
+            }
+            _ => format!("no cluster on {platform} is meant"),
+        })),
         Reach::Some => {
             let finding = targets_not_kept(platform, minor);
             let mut found = plan.findings.iter().filter(|f| Some(&f.id) == finding.as_ref());
@@ -227,12 +248,7 @@ pub(super) fn of_plan(path: &Path, now: Timestamp) -> Result<Fix, Failure> {
     if !stopping.is_empty() {
         return Err(Failure::refused(refusal(&name, &stopping)));
     }
-    let mut fix = Fix {
-        label: plan.id.to_string(),
-        title: plan.title.clone(),
-        unreleased: unreleased(&plan),
-        ..Fix::default()
-    };
+    let mut fix = Fix { label: plan.id.to_string(), title: plan.title.clone(), ..Fix::default() };
     for planned in &plan.fixes {
         let links = pull_request::links(planned.source.as_deref(), &planned.pull_requests);
         fix.pulls.insert(planned.minor, links);
@@ -240,9 +256,7 @@ pub(super) fn of_plan(path: &Path, now: Timestamp) -> Result<Fix, Failure> {
     for row in plan.rows.iter().filter(|r| matches!(r.status, Status::Covered | Status::Unreleased))
     {
         let minor = row.version.minor();
-        let delivery =
-            plan.delivery.iter().find(|d| (d.platform, d.minor) == (row.platform, minor));
-        if delivery.is_none_or(|d| d.method != DeliveryMethod::OverridesYaml) {
+        if !delivers(&plan.delivery, row.platform, minor) {
             fix.elsewhere
                 .push(format!("{} {} does not go by overrides.yaml", row.platform, row.version));
             continue;
@@ -250,6 +264,9 @@ pub(super) fn of_plan(path: &Path, now: Timestamp) -> Result<Fix, Failure> {
         if let Some(why) = not_for(plan.targets.as_ref(), row.platform, &row.version, &plan)? {
             fix.elsewhere.push(why);
             continue;
+        }
+        if row.status == Status::Unreleased {
+            fix.unreleased.insert((row.platform, row.version.clone()));
         }
         let image = plan.fix(minor).and_then(|fix| fix.image.as_ref()).ok_or_else(|| {
             let why = format!("no finished image is named for {minor}");
@@ -269,7 +286,7 @@ fn only_hypershift(component: &str) -> Result<(), String> {
     Err(format!("overrides.yaml carries the image of `{HYPERSHIFT}` only, not of `{component}`"))
 }
 
-fn unreleased(plan: &FixPlan) -> BTreeSet<Version> {
+fn unreleased(plan: &FixPlan) -> impl Iterator<Item = Place> {
     let rows = plan.rows.iter().filter(|row| row.status == Status::Unreleased);
-    rows.map(|row| row.version.clone()).collect()
+    rows.map(|row| (row.platform, row.version.clone()))
 }

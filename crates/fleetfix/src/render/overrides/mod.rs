@@ -12,7 +12,7 @@ use fleetfix_hypershift::overrides::{Change, Merged, Overrides, TestReleases, Wa
 use fleetfix_model::document::FixBundle;
 use fleetfix_model::{Digest, HostedPlatform, Reference, Version, yaml};
 use fleetfix_task::{Context, Failure, Outcome, file};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::fix::Fix;
 use super::source::Source;
@@ -90,6 +90,9 @@ impl Args {
             for elsewhere in &fix.elsewhere {
                 context.step(format_args!("{}: {elsewhere}", fix.label));
             }
+            if let Some(waits) = pull_request::unreleased(fix) {
+                context.step(waits);
+            }
         }
         let text = self.text()?;
         let name = self.into.as_deref().unwrap_or(Path::new("overrides.yaml"));
@@ -126,6 +129,7 @@ impl Args {
             "file": into.display().to_string(),
             "digest": Digest::of(&merged.text),
             "changes": changes,
+            "unreleased": fixes.iter().flat_map(waiting).collect::<Vec<_>>(),
             "paused": paused,
             "expired": expired,
             "branches": branches,
@@ -221,8 +225,9 @@ impl Args {
         let Some(template) = &self.testing else { return Vec::new() };
         let mut versions: BTreeMap<HostedPlatform, BTreeSet<&Version>> = BTreeMap::new();
         for fix in fixes {
-            for (platform, version) in fix.places.keys() {
-                if !fix.unreleased.contains(version) {
+            for place in fix.places.keys() {
+                let (platform, version) = place;
+                if !fix.unreleased.contains(place) {
                     versions.entry(*platform).or_default().insert(version);
                 }
             }
@@ -262,6 +267,14 @@ fn before(fixes: &[Fix], place: &Place, now: &str) -> Option<String> {
         image = before.as_ref()?.to_string();
     }
     Some(image)
+}
+
+/// The places of a fix that get no entry before their release.
+fn waiting(fix: &Fix) -> impl Iterator<Item = Value> {
+    let waits = fix.waiting().into_iter();
+    waits.map(
+        |(platform, version)| json!({"fix": fix.label, "platform": platform, "version": version}),
+    )
 }
 
 /// A bundle for people.

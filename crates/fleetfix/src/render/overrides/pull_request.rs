@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use fleetfix_hypershift::conflict::places;
 use fleetfix_hypershift::overrides::Change;
 use fleetfix_model::Minor;
 use fleetfix_model::document::FixRequest;
@@ -53,6 +54,18 @@ pub(super) fn branches(fixes: &[Fix], changes: &[Change], context: &Context) -> 
     branches
 }
 
+/// What a fix does not bring to versions that are not released yet; none: there are no such.
+pub(super) fn unreleased(fix: &Fix) -> Option<String> {
+    let waiting = fix.waiting();
+    (!waiting.is_empty()).then(|| {
+        format!(
+            "{}: no entry for {}, not released yet: plan the fix again after the release",
+            fix.label,
+            places(&waiting)
+        )
+    })
+}
+
 /// The text of a pull request: titles, the lines that CI reads outside of any code block, and what
 /// changes.
 pub(super) fn text(fixes: &[Fix], changes: &[Change], branches: &[String]) -> String {
@@ -61,6 +74,9 @@ pub(super) fn text(fixes: &[Fix], changes: &[Change], branches: &[String]) -> St
     for fix in fixes {
         let title = fix.title.as_deref().map_or_else(String::new, |title| format!(": {title}"));
         let _ = writeln!(text, "{}{title}", fix.label);
+    }
+    for waits in fixes.iter().filter_map(unreleased) {
+        let _ = writeln!(text, "\n{waits}");
     }
     let _ = writeln!(text);
     for line in branches {
