@@ -179,7 +179,7 @@ mod tests {
     fn the_oldest_go_before_there_are_too_many() {
         let dir = tempfile::tempdir().unwrap();
         let kept = Kept::new(dir.path(), "things", 1, 1000).at_most(20);
-        let name = |n: u32| Digest::of(&n.to_be_bytes());
+        let name = |n: u32| Digest::of(n.to_be_bytes());
         let old = std::time::SystemTime::UNIX_EPOCH;
         for n in 0..21 {
             kept.put(name(n), b"", b"content").unwrap();

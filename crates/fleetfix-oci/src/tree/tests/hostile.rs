@@ -193,7 +193,7 @@ fn caps() {
     capped(tar().pax(&[("comment", &[b'x'; 600])]).dir("a", 0), "bytes in an extended header");
     capped(tar().add(EntryType::Regular, "a", 0, &[0; 4096]), "bytes when unpacked");
     // What is small when packed, and what comes behind the end.
-    let zeros = gzip(&tar().add(EntryType::Regular, "a", 0, &[0; 1 << 20]).end());
+    let zeros = gzip(&tar().add(EntryType::Regular, "a", 0, &vec![0; 1 << 20]).end());
     let behind = gzip(&[tar().dir("a", 0).end(), vec![0; 1 << 20]].concat());
     for bomb in [zeros, behind] {
         assert!(bomb.len() < 50_000);
