@@ -99,7 +99,7 @@ pub enum Error {
     },
     /// Versions that only the replaced bundle covers would lose its fix.
     #[error(
-        "{id} takes the place of {other}, and {places} has its `{component}`, or that of some clusters, only from that one (cover it as well, or have `{finding}` waived in the plan)"
+        "{id} takes the place of {other}, and {places} has its `{component}` only from that one, for some clusters at least (cover it as well, or have `{finding}` waived in the plan)"
     )]
     Uncovered {
         /// The new fix.

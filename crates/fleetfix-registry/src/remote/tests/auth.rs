@@ -178,7 +178,9 @@ async fn mounts_ask_for_both_repositories_the_target_first() {
     // The first is for a look at whether it is there already.
     let scopes = service.requests()[1].query("scope");
     assert_eq!(scopes, ["repository:a/b:pull,push", "repository:base/app:pull"]);
-    let post = registry.server.requests().pop().unwrap();
+    // The last one is for a look at what is there now.
+    let requests = registry.server.requests();
+    let post = requests.iter().rfind(|request| request.method == "POST").unwrap();
     assert_eq!(post.query("from"), ["base/app"]);
     assert_eq!(post.header("content-length"), Some("0"));
 }
