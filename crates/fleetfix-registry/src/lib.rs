@@ -10,7 +10,7 @@
 //! | [`client`], [`options`], [`arguments`], [`mirror`] | the client, what it may do, its flags, where reads are redirected to |
 //! | [`store`], [`reader`] | one repository; a blob as a stream |
 //! | [`image`] | an image with every manifest below it |
-//! | [`documents`] | manifests and configurations that were read before |
+//! | [`documents`], `unasked` | what was read before; what is written without a question |
 //! | [`copy`](mod@copy), [`attach`](mod@attach) | a manifest with all below it; cosign's `.sig` and `.att` tags |
 //! | [`referrers`](mod@referrers) | artifacts about an image, listed by a registry or by a tag |
 //! | `remote` | the distribution protocol over HTTP: tries, tokens, redirects, uploads |
@@ -43,6 +43,7 @@ pub mod store;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod unasked;
 
 pub use arguments::RegistryArgs;
 pub use client::Client;

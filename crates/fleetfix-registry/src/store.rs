@@ -250,23 +250,6 @@ impl Store {
         }
     }
 
-    /// The same for a small blob that nobody is thought to have written: a registry is asked only
-    /// where it refuses, as some do that have it already.
-    pub async fn put_new_blob(&self, descriptor: &Descriptor, bytes: Bytes) -> Result<(), Error> {
-        let Place::Remote(remote) = &self.place else {
-            return self.put_blob(descriptor, Body::Bytes(bytes)).await.map(|_| ());
-        };
-        let sent = remote.send_blob(descriptor, &(&Body::Bytes(bytes)).into(), None).await;
-        let (digest, size) = (descriptor.digest, Some(descriptor.size));
-        match sent {
-            Err(refused @ Error::Answer(_)) => {
-                let there = remote.has_blob(digest, size, true).await;
-                if there.is_ok_and(|there| there) { Ok(()) } else { Err(refused) }
-            }
-            sent => sent,
-        }
-    }
-
     /// Writes a manifest by its digest, unless it is there.
     pub async fn put_manifest(&self, media_type: &str, bytes: &[u8]) -> Result<Digest, Error> {
         let digest = Digest::of(bytes);
@@ -282,22 +265,6 @@ impl Store {
                 }
                 Ok(digest)
             }
-        }
-    }
-
-    /// The same for a manifest that nobody is thought to have written, as
-    /// [`Store::put_new_blob`].
-    pub async fn put_new_manifest(&self, media_type: &str, bytes: &[u8]) -> Result<(), Error> {
-        let Place::Remote(remote) = &self.place else {
-            return self.put_manifest(media_type, bytes).await.map(|_| ());
-        };
-        let (digest, bytes) = (Digest::of(bytes), Bytes::copy_from_slice(bytes));
-        match remote.put_manifest(&digest.to_string(), media_type, &bytes).await {
-            Err(refused @ Error::Answer(_)) => {
-                let there = remote.has_manifest(digest, true).await;
-                if there.is_ok_and(|there| there) { Ok(()) } else { Err(refused) }
-            }
-            sent => sent.map(|_| ()),
         }
     }
 
